@@ -57,16 +57,26 @@ void rein_policy_workspace_free(rein_policy_workspace *workspace);
  *   observation    in   [n, obs] of spec.observation.dtype
  *   rng            io   NULL: deterministic
  *   action         out  [n, act] i32 or f32, within the action's bounds
- * Errors: REIN_ENAN when the network's output is not finite. Allocates: no. */
+ * Errors: REIN_EINVAL (more rows than the workspace has), REIN_ENAN when the network's output is
+ * not finite. Allocates: no. */
 rein_status rein_policy_act(const rein_policy *policy, rein_policy_workspace *workspace,
                             const void *observation, int n, rein_rng *rng, void *action);
 
-/* What a network sees of raw observations: u8 divided by `high`, floats as they are; [n, size]. */
+/* What the network puts out for n rows of raw observations, before the head reads it.
+ *   out  out  [n, n_out] f32
+ * Errors: REIN_EINVAL (more rows than the workspace has), REIN_ENAN. Allocates: no. */
+rein_status rein_policy_outputs(const rein_policy *policy, rein_policy_workspace *workspace,
+                                const void *observation, int n, float *out);
+
+/* What a network sees of raw observations: u8 times 1 / high, floats as they are; [n, size]. */
 void rein_observation_to_float(const rein_observation_space *space, const void *observation, int n,
                                float *out);
 
-/* policy.rein: a sealed HDF5 file (docs/file-formats.md).
- * Errors of save: REIN_EIO, REIN_ENOMEM. Of load: REIN_ENOTFOUND, REIN_EFORMAT, REIN_ENOMEM. */
+/* policy.rein: a sealed HDF5 file (docs/file-formats.md). It holds a few observations with the
+ * outputs they gave when it was written, and loading computes them again: a build that would act
+ * otherwise says so. One message names the file and what is wrong with it.
+ * Errors of save: REIN_EIO, REIN_ENOMEM, REIN_ENAN (the policy is not finite; nothing is written).
+ * Of load: REIN_ENOTFOUND, REIN_EIO, REIN_EFORMAT, REIN_ENOMEM. Allocates: yes. */
 rein_status rein_policy_save(const rein_policy *policy, const char *path);
 rein_status rein_policy_load(const char *path, rein_policy **out);
 

@@ -42,7 +42,7 @@ typedef struct rein_field {
     rein_field_type type;
     size_t offset;             /* bytes into the config struct */
     const char *default_value; /* as in a config file */
-    const char *range;         /* "[low, high]", "(low, high)", "a|b|c", or "" for any */
+    const char *range;         /* "[low, high]", "(0, inf)", "a|b|c", or "" for any */
     const char *doc;           /* one line, with the unit */
 } rein_field;
 
@@ -70,14 +70,23 @@ typedef struct rein_field {
     static const rein_field name##_fields[] = {FIELDS(REIN_FIELD_ENTRY)};
 #define REIN_FIELD_COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
-/* Set the member of `config` that `field` describes from text.
- * Errors: REIN_ECONFIG with what was expected ("0.2x is not a number", "2 is outside (0, 1]",
- * "tahn is not one of tanh|relu|elu, did you mean tanh?"). */
+/* Set the member of `config` that `field` describes from text. White space around it is ignored,
+ * but for text. On error the member is unchanged.
+ *   integer   "1000000", "1_000_000", "1e6": any decimal number that is whole
+ *   real      "0.1", "3e-4": finite; the point is '.' whatever the program's locale
+ *   integers  "[64, 64]", "64", "[]": at most REIN_LIST_MAX; the range holds for every entry
+ *   text      at most 255 bytes of UTF-8 without control characters or line breaks
+ * Errors: REIN_ECONFIG with what was expected: "'0.2x' is not a number", "'2' is outside (0, 1]",
+ * "'tahn' is not one of tanh|relu|elu, did you mean tanh?". Allocates: no. */
 rein_status rein_field_set(const rein_field *field, void *config, const char *text);
 
-/* Write the member's value as text that rein_field_set reads back to the same value.
+/* Write the member's value as text that rein_field_set reads back to the same value; reals in the
+ * fewest digits that do. 512 bytes are enough for any field.
  *   out  out  [size] bytes, always terminated */
 void rein_field_get(const rein_field *field, const void *config, char *out, size_t size);
+
+/* The same as a YAML scalar or list: text is put in single quotes. For resolved configs. */
+void rein_field_yaml(const rein_field *field, const void *config, char *out, size_t size);
 
 /* All members to their defaults. Errors: REIN_ECONFIG if a default is malformed (a bug). */
 rein_status rein_fields_defaults(const rein_field *fields, int n, void *config);
@@ -85,7 +94,12 @@ rein_status rein_fields_defaults(const rein_field *fields, int n, void *config);
 /* The field called `name`, or NULL. */
 const rein_field *rein_fields_find(const rein_field *fields, int n, const char *name);
 
-/* Edit distance (Levenshtein), for "did you mean". Words over 63 bytes are compared cut. */
+/* How many letters to insert, remove, change or swap with their neighbour to get from a to b
+ * (Levenshtein with swaps). Words over 63 bytes are compared cut. */
 int rein_edit_distance(const char *a, const char *b);
+
+/* The largest edit distance at which another word is worth a "did you mean": a third of the
+ * length, at least 1, at most 3. */
+int rein_hint_distance(const char *word);
 
 #endif

@@ -6,6 +6,17 @@
 
 static _Thread_local char message[1024];
 
+/* A message is one line whatever went into it: a path, a user's text, a library's words. */
+static void message_set(const char text[sizeof message])
+{
+    size_t i = 0;
+    for (; i + 1 < sizeof message && text[i]; i++) {
+        unsigned char c = (unsigned char)text[i];
+        message[i] = c < 0x20 || c == 0x7f ? ' ' : text[i];
+    }
+    message[i] = '\0';
+}
+
 rein_status rein_fail(rein_status status, const char *format, ...)
 {
     char text[sizeof message]; /* arguments may point into the old message */
@@ -13,7 +24,7 @@ rein_status rein_fail(rein_status status, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    memcpy(message, text, sizeof message);
+    message_set(text);
     return status;
 }
 
@@ -27,7 +38,7 @@ rein_status rein_fail_in(rein_status status, const char *format, ...)
     if (n >= 0 && (size_t)n < sizeof text) {
         snprintf(text + n, sizeof text - (size_t)n, ": %s", message);
     }
-    memcpy(message, text, sizeof message);
+    message_set(text);
     return status;
 }
 

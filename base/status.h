@@ -33,7 +33,8 @@ typedef enum rein_status {
 } rein_status;
 
 /* Set this thread's message (printf format, at most 1023 bytes, longer text is cut) and return
- * `status`, so that one line both explains and returns. Allocates: no. */
+ * `status`, so that one line both explains and returns. Control characters become blanks: a
+ * message is always one line. Allocates: no. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif

@@ -8,6 +8,10 @@
  * Time limits live only here: `truncated` is never set by an environment, except that a broken
  * simulation is truncated. `terminated` and `truncated` are never both 1.
  *
+ * Random streams: an env's n-th episode begins from (seed, RESET, env, n), its t-th step ever draws
+ * from (seed, DYNAMICS, env, t). So an env's course depends on its own index and actions only, not
+ * on how many others there are, on blocks or on threads.
+ *
  * Thread-safety: different blocks may be stepped at once; everything else is for one caller. */
 #ifndef REIN_ENVS_VEC_H
 #define REIN_ENVS_VEC_H
@@ -31,7 +35,8 @@ typedef struct rein_vec {
     uint8_t *terminated;     /* [n_envs] of the last step */
     uint8_t *truncated;      /* [n_envs] of the last step */
     uint8_t *broken;         /* [n_envs] of the last step */
-    void *final_observation; /* [n_rows, obs] valid where the last step ended the episode */
+    void *final_observation; /* [n_rows, obs] last observation of the episode that the last step
+                                ended; stale (of some earlier end, or 0) in all other rows */
     double *episode_return;  /* [n_envs] sum of rewards over steps and agents: of the episode that
                                 the last step ended, or of the one in progress */
     int32_t *episode_length; /* [n_envs] likewise */
@@ -42,38 +47,53 @@ typedef struct rein_vec {
 
     unsigned char *states; /* [n_envs, state_stride] */
     size_t state_stride, observation_bytes, action_bytes; /* bytes per env, row, row */
-    int32_t *done_length; /* private: [n_envs] 1 where the next step begins a new sum */
+
+    /* private */
+    int max_episode_steps;          /* INT32_MAX: none */
+    rein_rng_purpose reset_purpose; /* RESET or EVAL */
+    int n_initialised;              /* envs that `fini` must undo */
 } rein_vec;
 
 typedef struct rein_vec_options {
     const rein_env_class *env;
     const void *config;          /* [env->config_size], read at creation only */
-    int n_envs;                  /* >= 1 */
-    int block_size;              /* 0: chosen from n_envs and spec.slow_step alone */
+    int n_envs;                  /* in [1, 2^24] */
+    int block_size;              /* 0: rein_vec_block_size */
     int max_episode_steps;       /* -1: the spec's; 0: none */
     uint64_t seed;
     rein_rng_purpose reset_purpose; /* 0: REIN_RNG_RESET; evaluation uses REIN_RNG_EVAL */
 } rein_vec_options;
 
-/* Allocate everything and begin N episodes. Errors: REIN_EINVAL, REIN_ENOMEM, those of the class. */
+/* Envs per block when the options leave it open: 32 of those that step in nanoseconds; of slow ones
+ * (spec.slow_step) as many as give 8 blocks, at most 8. */
+int rein_vec_block_size(int n_envs, bool slow_step);
+
+/* Allocate everything and begin N episodes.
+ * Errors: REIN_EINVAL, REIN_ENOMEM, REIN_ENAN, those of the class. */
 rein_status rein_vec_create(const rein_vec_options *options, rein_vec **out);
 void rein_vec_free(rein_vec *vec); /* NULL: does nothing */
 
-/* Begin a new episode in every env (counts as one more episode). */
-void rein_vec_reset(rein_vec *vec);
+/* Begin a new episode in every env (counts as one more episode). The arrays of the last step are
+ * set to 0. Errors: REIN_ENAN when a first observation is not finite. Allocates: no. */
+rein_status rein_vec_reset(rein_vec *vec);
 
-/* Step the envs of one block with the actions of its rows.
+/* Step the envs of one block with the actions of its rows. Of a broken env, what is not finite is
+ * replaced by 0, since a value is estimated from its last observation.
  * Errors: REIN_ENAN when an observation or reward is not finite and the env did not say broken;
- * names env, step and entry. Allocates: no. */
+ * names env, step and entry. The block is then half done: do not step it again.
+ * Allocates: no. Cost: the envs' own steps and about 10 ns per env. */
 rein_status rein_vec_step_block(rein_vec *vec, int block);
 
-/* Step all envs, blocks spread over the team. Errors: as rein_vec_step_block. Allocates: no. */
+/* Step all envs, blocks spread over the team. Errors: as rein_vec_step_block, of the first block
+ * in block order. Allocates: no. */
 rein_status rein_vec_step(rein_vec *vec, rein_team *team);
 
 /* Envs [*first, *first + count) belong to `block`; returns count. */
 int rein_vec_block(const rein_vec *vec, int block, int *first);
 
-/* Save or load every env's state and all batch arrays. Errors: REIN_EFORMAT, REIN_EIO. */
+/* Save or load every env's state, all counters and all batch arrays, so that a loaded vec goes on
+ * byte for byte. Loading needs a vec of the same options; after an error it must be loaded or reset
+ * before it is stepped. Errors: REIN_EFORMAT, REIN_EIO, REIN_ENOMEM. Allocates: yes. */
 rein_status rein_vec_archive(rein_vec *vec, rein_archive *archive);
 
 #endif

@@ -89,6 +89,15 @@ void rein_net_forward(const rein_net *net, const float *params, const float *pac
 void rein_net_backward(const rein_net *net, const float *params, const float *packed,
                        rein_net_workspace *workspace, const float *dy, float *grad, float *dx);
 
+/* The matrix products of one forward and one backward (without dx) and nothing else, with the same
+ * kernels on the same arrays: the limit that a benchmark compares an update with. What it computes
+ * is the linear network without biases; the workspace's last forward is lost.
+ *   y     out  [n, n_out] f32;  grad out [P] f32 (biases untouched)
+ * Allocates: no. */
+void rein_net_products(const rein_net *net, const float *params, const float *packed,
+                       rein_net_workspace *workspace, const float *x, int n, float *y,
+                       float *grad);
+
 /* "libxsmm 1.17, libmvec" or "openblas 0.3.21": what computes here; for logs and benchmarks. */
 const char *rein_net_kernels(void);
 

@@ -1,0 +1,106 @@
+#include "nets/activation.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "nets/simd.h"
+
+#define INV_SQRT2 0.70710678118654752f
+#define INV_SQRT_2PI 0.39894228040143268f
+
+bool rein_activation_keeps_z(rein_activation activation)
+{
+    return activation == REIN_SILU || activation == REIN_GELU;
+}
+
+/* One function per activation, so that the loop over a row holds one expression and vectorises
+ * (tanhf, expf, erff become calls into libmvec). `s` is the pre-activation. */
+#define FORWARD(name, keep, expression)                                                           \
+    static REIN_CLONES void name(int rows, int cols, const float *bias, float *z, float *h)       \
+    {                                                                                             \
+        for (int i = 0; i < rows; i++, z += cols, h += cols) {                                    \
+            _Pragma("omp simd") for (int j = 0; j < cols; j++)                                    \
+            {                                                                                     \
+                const float s = z[j] + bias[j];                                                   \
+                if (keep) z[j] = s;                                                               \
+                h[j] = expression;                                                                \
+            }                                                                                     \
+        }                                                                                         \
+    }
+FORWARD(tanh_forward, 0, tanhf(s))
+FORWARD(relu_forward, 0, s > 0.0f ? s : 0.0f)
+FORWARD(elu_forward, 0, s > 0.0f ? s : expm1f(s))
+FORWARD(silu_forward, 1, s / (1.0f + expf(-s)))
+FORWARD(gelu_forward, 1, 0.5f * s * (1.0f + erff(s *INV_SQRT2)))
+FORWARD(sigmoid_forward, 0, 1.0f / (1.0f + expf(-s)))
+FORWARD(linear_forward, 0, s)
+
+void rein_activation_forward(rein_activation activation, int rows, int cols, const float *bias,
+                             float *z, float *h)
+{
+    switch (activation) {
+    case REIN_TANH: tanh_forward(rows, cols, bias, z, h); break;
+    case REIN_RELU: relu_forward(rows, cols, bias, z, h); break;
+    case REIN_ELU: elu_forward(rows, cols, bias, z, h); break;
+    case REIN_SILU: silu_forward(rows, cols, bias, z, h); break;
+    case REIN_GELU: gelu_forward(rows, cols, bias, z, h); break;
+    case REIN_SIGMOID: sigmoid_forward(rows, cols, bias, z, h); break;
+    case REIN_LINEAR: linear_forward(rows, cols, bias, z, h); break;
+    }
+}
+
+/* dh *= derivative, and the sums of the columns, a block of columns at a time. */
+enum { BLOCK = 64 };
+#define BACKWARD(name, derivative)                                                                \
+    static REIN_CLONES void name(int rows, int cols, const float *z, const float *h, float *dh,   \
+                                 float *dbias)                                                    \
+    {                                                                                             \
+        (void)z, (void)h;                                                                         \
+        for (int first = 0; first < cols; first += BLOCK) {                                       \
+            const int width = cols - first < BLOCK ? cols - first : BLOCK;                        \
+            float sum[BLOCK] = {0};                                                               \
+            for (int i = 0; i < rows; i++) {                                                      \
+                const long at = (long)i * cols + first;                                           \
+                _Pragma("omp simd") for (int j = 0; j < width; j++)                               \
+                {                                                                                 \
+                    const float d = dh[at + j] * (derivative);                                    \
+                    dh[at + j] = d;                                                               \
+                    sum[j] += d;                                                                  \
+                }                                                                                 \
+            }                                                                                     \
+            memcpy(dbias + first, sum, sizeof(float) * (size_t)width);                            \
+        }                                                                                         \
+    }
+#define H h[at + j]
+#define Z z[at + j]
+#define SIGMOID_Z (1.0f / (1.0f + expf(-Z)))
+BACKWARD(tanh_backward, 1.0f - H *H)
+BACKWARD(relu_backward, H > 0.0f ? 1.0f : 0.0f)
+BACKWARD(elu_backward, H > 0.0f ? 1.0f : H + 1.0f) /* e^z = h + 1 below 0 */
+BACKWARD(silu_backward, SIGMOID_Z * (1.0f + Z * (1.0f - SIGMOID_Z)))
+BACKWARD(gelu_backward,
+         0.5f * (1.0f + erff(Z *INV_SQRT2)) + Z * INV_SQRT_2PI * expf(-0.5f * Z * Z))
+BACKWARD(sigmoid_backward, H *(1.0f - H))
+
+void rein_activation_backward(rein_activation activation, int rows, int cols, const float *z,
+                              const float *h, float *dh, float *dbias)
+{
+    switch (activation) {
+    case REIN_TANH: tanh_backward(rows, cols, z, h, dh, dbias); break;
+    case REIN_RELU: relu_backward(rows, cols, z, h, dh, dbias); break;
+    case REIN_ELU: elu_backward(rows, cols, z, h, dh, dbias); break;
+    case REIN_SILU: silu_backward(rows, cols, z, h, dh, dbias); break;
+    case REIN_GELU: gelu_backward(rows, cols, z, h, dh, dbias); break;
+    case REIN_SIGMOID: sigmoid_backward(rows, cols, z, h, dh, dbias); break;
+    case REIN_LINEAR: rein_column_sums(rows, cols, dh, dbias); break;
+    }
+}
+
+REIN_CLONES void rein_column_sums(int rows, int cols, const float *x, float *out)
+{
+    for (int j = 0; j < cols; j++) out[j] = 0.0f;
+    for (int i = 0; i < rows; i++, x += cols) {
+#pragma omp simd
+        for (int j = 0; j < cols; j++) out[j] += x[j];
+    }
+}

@@ -115,9 +115,10 @@ rein_status rein_team_run(rein_team *team, int n_blocks, rein_block_function fun
     team->context = context;
     team->n_blocks = n_blocks;
     atomic_store_explicit(&team->next, 0, memory_order_relaxed);
-    int n_threads = team->n_threads < n_blocks ? team->n_threads : n_blocks;
-    if (n_threads <= 1) {
-        n_threads = 1;
+    /* All of the team even for fewer blocks: libgomp ends and restarts threads, and allocates,
+     * whenever their number changes. */
+    int n_threads = n_blocks > 1 ? team->n_threads : 1;
+    if (n_threads == 1) {
         take_blocks(team, 0);
     } else {
         /* Fewer threads than asked for may come; failures of those that do not stay empty. */

@@ -22,7 +22,8 @@ struct rein_archive {
     /* Save or fill data [n] under `name` (path with '/'); see rein_archive_array. */
     rein_status (*array)(rein_archive *archive, const char *name, rein_dtype type, void *data,
                          size_t n);
-    char prefix[128]; /* put before every name; see rein_archive_enter */
+    char prefix[128]; /* put before every name; see rein_archive_enter. "" at first */
+    int n_cut;        /* names entered that did not fit the prefix. 0 at first */
 };
 
 /* Save data [n] under prefix/name, or fill it from there.
@@ -34,8 +35,8 @@ rein_status rein_archive_array(rein_archive *archive, const char *name, rein_dty
 rein_status rein_archive_i64(rein_archive *archive, const char *name, int64_t *value);
 rein_status rein_archive_f64(rein_archive *archive, const char *name, double *value);
 
-/* Names after this one are inside `name/`, until rein_archive_leave. Nesting is allowed; a prefix
- * over 127 bytes is cut off (REIN_EINVAL at the next array). */
+/* Names after this one are inside `name/`, until rein_archive_leave. `name` has no '/'. Nesting is
+ * allowed; where the prefix would exceed 127 bytes, every array inside is REIN_EINVAL. */
 void rein_archive_enter(rein_archive *archive, const char *name);
 void rein_archive_leave(rein_archive *archive);
 

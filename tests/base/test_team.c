@@ -12,7 +12,7 @@
 
 #include "base/rng.h"
 #include "base/team.h"
-#include "tests/allocations.h"
+#include "tests/alloc_count.h"
 
 static const int thread_counts[] = {1, 2, 3, 7};
 enum { N_COUNTS = 4, BLOCKS = 37, ROWS = 64 };
@@ -179,13 +179,13 @@ static void test_no_allocation(void **state)
     for (int k = 0; k < N_COUNTS; k++) {
         rein_team *team = team_of(thread_counts[k]);
         assert_int_equal(rein_team_run(team, BLOCKS, draw_block, &d), REIN_OK); /* starts threads */
-        long before = allocations();
+        long before = alloc_count();
         for (int i = 0; i < 20; i++) {
             rein_team_run(team, BLOCKS, draw_block, &d);
             rein_team_run(team, 1 + i % 8, draw_block, &d);
             rein_team_sum(team, sum, d.parts[0], BLOCKS, ROWS, ROWS);
         }
-        assert_int_equal(allocations() - before, 0);
+        assert_int_equal(alloc_count() - before, 0);
         rein_team_free(team);
     }
 }

@@ -1,0 +1,1058 @@
+/* Proximal policy optimization: PPO-clip with generalised advantage estimation.
+ *
+ *   Schulman, Wolski, Dhariwal, Radford, Klimov (2017), "Proximal Policy Optimization Algorithms".
+ *   Schulman, Moritz, Levine, Jordan, Abbeel (2016), "High-Dimensional Continuous Control Using
+ *     Generalized Advantage Estimation".
+ *   Huang, Dossa, Raffin, Kanervisto, Wang (2022), "The 37 Implementation Details of Proximal
+ *     Policy Optimization", ICLR blog track; details in brackets, [core 4], are its list's.
+ *
+ * One iteration, with N rows (envs x agents) and T steps:
+ *
+ * 1. Collect. The policy pi acts for T steps in every env; (x, a, log pi(a|x), r, ends) are kept.
+ *    Discrete: a ~ Categorical(softmax(logits(x))). Continuous: a ~ Normal(mean(x), exp(log_std)),
+ *    log_std a parameter without inputs [continuous 2]; the env gets a clipped to its bounds, the
+ *    log-probability is that of the unclipped a [continuous 5].
+ * 2. Estimate. With the value network V,
+ *        delta[t] = r[t] + gamma next[t] - V(x[t])
+ *        A[t]     = delta[t] + gamma lambda A[t+1]     the sum cut where an episode ended
+ *        R[t]     = A[t] + V(x[t])
+ *    next is V of the next observation; 0 where the task terminated. At a time limit it is 0, too
+ *    (as CleanRL does), or V(last observation) with `bootstrap_truncated`.
+ * 3. Update. For n_epochs: shuffle the T N rows, cut them into n_minibatches; for each
+ *        ratio = pi(a|x) / pi_old(a|x)
+ *        L = mean max(-A ratio, -A clip(ratio, 1 - c, 1 + c))       clipped surrogate
+ *          - entropy_coef mean H(pi(.|x))                           entropy bonus
+ *          + value_coef mean max((V - R)^2, (V_c - R)^2) / 2        value, V_c = V_old +- c
+ *    A is first brought to mean 0, std 1 within the minibatch. Gradients are closed-form
+ *    (algos/ppo_loss.h, nets/distribution.h), clipped jointly to norm 0.5, and taken by Adam.
+ *
+ * Details, and the option that turns each: orthogonal weights with gain sqrt(2), 0.01 for the
+ * policy's output, 1 for the value's, biases 0 [core 2]; Adam's epsilon 1e-5 [core 3]; lr falling
+ * linearly to 0 (anneal_lr) [core 4]; GAE [core 5]; shuffled minibatches [core 6]; advantages per
+ * minibatch (normalize_advantage) [core 7]; clipped surrogate (clip) [core 8]; value clipping
+ * (clip_value) [core 9]; entropy (entropy_coef) [core 10]; joint gradient clipping (max_grad_norm)
+ * [core 11]; approx_kl and clip_fraction as metrics [core 12]; separate or shared networks
+ * (shared_net) [core 13]; normalised observations, clipped to +-10 (normalize_observation,
+ * observation_clip) [continuous 6, 7]; rewards divided by the running std of the discounted
+ * return, clipped to +-10 (normalize_reward, reward_clip) [continuous 8, 9]; early stop of the
+ * epochs (target_kl).
+ *
+ * Where we differ from CleanRL's ppo.py and ppo_continuous_action.py (commit fe8d8a03):
+ *   - Values and log-probabilities are computed after the rollout in large batches: the same
+ *     numbers, since parameters do not change during it.
+ *   - With several envs, all envs of a block share normalisation statistics and blocks are merged
+ *     after each rollout (algos/normalizer.h); CleanRL keeps separate ones per env. With one env
+ *     (its MuJoCo settings) the statistics are exactly its own.
+ *   - Running returns of reward normalisation are forgotten at `terminated` after the last reward.
+ *   - The run ends with a whole rollout at or above total_timesteps; CleanRL ends at or below it.
+ *   - Metrics are means over all minibatches of an update; CleanRL logs the last minibatch's.
+ *
+ * Reproduced by configs/ppo/{cartpole,acrobot,half_cheetah,hopper,inverted_pendulum}.yaml:
+ * CleanRL's settings; each names its published number, measured ones are in docs/results.md.
+ *
+ * How work is cut (the same bytes for any number of threads): collection by the vector env's
+ * blocks, one thread taking a block through the whole rollout without a barrier; estimates and
+ * gradients by 128 rows, policy and value network being separate pieces of work, so that two
+ * threads share even a minibatch of 64. Partial gradients are added in order of the rows. */
+#include "algos/ppo.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "algos/schedule.h"
+#include "nets/distribution.h"
+
+REIN_CONFIG_TABLE(rein_ppo_config, REIN_PPO_FIELDS)
+
+enum { PPO_ROWS = 128, PPO_GATHER_ROWS = 1024 }; /* rows of one piece of work */
+
+struct rein_ppo_worker {
+    rein_net_workspace *actor, *critic; /* critic NULL when shared */
+    float *x;                           /* [rows, obs] last observations put together */
+    float *y;                           /* [rows, K+1] output of a shared net, then its gradient */
+    float *head, *dhead;                /* [rows, K] */
+    float *value, *dvalue;              /* [rows] */
+    float *log_prob, *dlog_prob;        /* [rows] */
+    float *entropy, *dentropy;          /* [rows] */
+};
+
+static int ppo_blocks(int rows)
+{
+    return (rows + PPO_ROWS - 1) / PPO_ROWS;
+}
+
+/* Rows of piece `block` of `rows`, the first at *first. */
+static int ppo_block_rows(int rows, int block, int *first)
+{
+    *first = block * PPO_ROWS;
+    return rows - *first < PPO_ROWS ? rows - *first : PPO_ROWS;
+}
+
+static const float *ppo_log_std(const rein_ppo *ppo)
+{
+    return ppo->params + ppo->n_actor + ppo->n_critic;
+}
+
+/* ---- networks ------------------------------------------------------------------------------ */
+
+/* y [n, K+1] of a shared network into head [n, K] and value [n]. */
+static void ppo_split(const float *y, int n, int k, float *head, float *value)
+{
+    for (int i = 0; i < n; i++) {
+        for (int j = 0; j < k; j++) head[i * k + j] = y[i * (k + 1) + j];
+        value[i] = y[i * (k + 1) + k];
+    }
+}
+
+/* The reverse, for gradients. */
+static void ppo_join(const float *dhead, const float *dvalue, int n, int k, float *dy)
+{
+    for (int i = 0; i < n; i++) {
+        for (int j = 0; j < k; j++) dy[i * (k + 1) + j] = dhead[i * k + j];
+        dy[i * (k + 1) + k] = dvalue[i];
+    }
+}
+
+/* Policy head [n, K] of x [n, obs]; a shared network gives value [n] as well. */
+static void ppo_forward_policy(const rein_ppo *ppo, rein_ppo_worker *w, const float *x, int n,
+                               float *head, float *value)
+{
+    bool shared = !ppo->critic;
+    rein_net_forward(ppo->actor, ppo->params, ppo->packed_actor, w->actor, x, n,
+                     shared ? w->y : head);
+    if (shared) ppo_split(w->y, n, ppo->n_head, head, value);
+}
+
+/* value [n] of x [n, obs]. */
+static void ppo_forward_value(const rein_ppo *ppo, rein_ppo_worker *w, const float *x, int n,
+                              float *value)
+{
+    if (!ppo->critic) {
+        ppo_forward_policy(ppo, w, x, n, w->head, value);
+        return;
+    }
+    rein_net_forward(ppo->critic, ppo->params + ppo->n_actor, ppo->packed_critic, w->critic, x, n,
+                     value);
+}
+
+/* log pi(action) [n] and entropy [n] (one entry when continuous; NULL: not wanted). */
+static void ppo_log_prob(const rein_ppo *ppo, const float *head, const void *action, int n,
+                         float *log_prob, float *entropy)
+{
+    if (ppo->continuous) {
+        rein_gaussian_log_prob(head, ppo_log_std(ppo), n, ppo->n_head, action, log_prob, entropy);
+    } else {
+        rein_categorical_log_prob(head, NULL, n, ppo->n_head, action, log_prob, entropy);
+    }
+}
+
+void rein_ppo_pack(rein_ppo *ppo)
+{
+    rein_net_pack(ppo->actor, ppo->params, ppo->packed_actor);
+    if (ppo->critic) rein_net_pack(ppo->critic, ppo->params + ppo->n_actor, ppo->packed_critic);
+}
+
+/* ---- 1. collect ---------------------------------------------------------------------------- */
+
+/* The part of the batch arrays that belongs to one block of the vector env. */
+typedef struct ppo_span {
+    int block, env, n_envs, row, n_rows;
+} ppo_span;
+
+static ppo_span ppo_block_span(const rein_ppo *ppo, int block)
+{
+    ppo_span s = {.block = block};
+    int agents = ppo->vec->spec.n_agents;
+    s.n_envs = rein_vec_block(ppo->vec, block, &s.env);
+    s.row = s.env * agents;
+    s.n_rows = s.n_envs * agents;
+    return s;
+}
+
+static void *ppo_at(const void *array, size_t index, size_t bytes)
+{
+    return (char *)(uintptr_t)array + index * bytes;
+}
+
+/* What the network sees of raw observations [n, obs]; they count for the block's statistics. */
+static void ppo_see(rein_ppo *ppo, int block, const void *raw, int n, float *out)
+{
+    rein_observation_to_float(&ppo->vec->spec.observation, raw, n, out);
+    if (ppo->observation_stats) {
+        rein_normalizer *stats = ppo->block_observation_stats[block];
+        rein_normalizer_update(stats, out, n);
+        rein_normalizer_apply(stats, out, n, ppo->config.observation_clip, out);
+    }
+}
+
+/* Random numbers of the whole rollout at once: normals come cheap by the dozen. */
+static float *ppo_draw_noise(rein_ppo *ppo, const ppo_span *s)
+{
+    int n_steps = ppo->rollout->n_steps, n = n_steps * s->n_rows * ppo->act;
+    float *noise = ppo->noise + (size_t)n_steps * (size_t)(s->row * ppo->act);
+    rein_rng rng = rein_rng_stream(ppo->vec->seed, REIN_RNG_ACTION, (uint32_t)s->row,
+                                   (uint64_t)ppo->step / (uint64_t)ppo->vec->n_envs);
+    if (ppo->continuous) {
+        rein_rng_normals(&rng, noise, n);
+    } else {
+        for (int i = 0; i < n; i++) noise[i] = rein_rng_uniform_f32(&rng);
+    }
+    return noise;
+}
+
+/* Actions of the block's rows at step t: unclipped for the learner, within bounds for the env. */
+static void ppo_act(rein_ppo *ppo, rein_ppo_worker *w, const ppo_span *s, int t, const float *noise)
+{
+    rein_rollout *r = ppo->rollout;
+    rein_vec *vec = ppo->vec;
+    size_t at = (size_t)t * (size_t)r->n_rows + (size_t)s->row;
+    size_t bytes = (size_t)s->n_rows * vec->action_bytes;
+    float *head = ppo->head + at * (size_t)ppo->n_head;
+    void *action = ppo_at(r->action, at, vec->action_bytes);
+    void *env_action = ppo_at(vec->action, (size_t)s->row, vec->action_bytes);
+
+    ppo_forward_policy(ppo, w, r->observation + at * (size_t)ppo->obs, s->n_rows, head,
+                       r->value + at);
+    if (!ppo->continuous) {
+        rein_categorical_sample(head, NULL, s->n_rows, ppo->n_head, noise, action);
+        memcpy(env_action, action, bytes);
+        return;
+    }
+    const rein_action_space *space = &vec->spec.action;
+    const float *from = action;
+    float *to = env_action;
+    rein_gaussian_sample(head, ppo_log_std(ppo), s->n_rows, ppo->act, noise, action);
+    for (int i = 0; i < s->n_rows; i++) {
+        for (int j = 0; j < ppo->act; j++, from++, to++) {
+            float a = *from < space->low[j] ? space->low[j] : *from;
+            *to = a > space->high[j] ? space->high[j] : a;
+        }
+    }
+    if (ppo->record) memcpy(ppo_at(ppo->raw_action, at, vec->action_bytes), env_action, bytes);
+}
+
+/* An episode of env e ended at step t: keep its return and last observation. */
+static void ppo_end_episode(rein_ppo *ppo, const ppo_span *s, int t, int e, rein_ppo_worker *w)
+{
+    rein_vec *vec = ppo->vec;
+    int agents = vec->spec.n_agents;
+    size_t env_at = (size_t)t * (size_t)vec->n_envs + (size_t)e, row = (size_t)(e * agents);
+    size_t at = (size_t)t * (size_t)vec->n_rows + row;
+    const void *final = ppo_at(vec->final_observation, row, vec->observation_bytes);
+    ppo->episode_return[env_at] = vec->episode_return[e];
+    ppo->episode_length[env_at] = vec->episode_length[e];
+    if (ppo->record) {
+        memcpy(ppo_at(ppo->raw_final, at, vec->observation_bytes), final,
+               (size_t)agents * vec->observation_bytes);
+    }
+    if (ppo->final_observation) {
+        ppo_see(ppo, s->block, final, agents, ppo->final_observation + at * (size_t)ppo->obs);
+    } else if (ppo->observation_stats) { /* it counts, though no value of it is wanted */
+        ppo_see(ppo, s->block, final, agents, w->x);
+    }
+}
+
+/* What step t gave. */
+static void ppo_store(rein_ppo *ppo, rein_ppo_worker *w, const ppo_span *s, int t)
+{
+    rein_rollout *r = ppo->rollout;
+    rein_vec *vec = ppo->vec;
+    int agents = vec->spec.n_agents;
+    size_t at = (size_t)t * (size_t)r->n_rows + (size_t)s->row;
+    size_t env_at = (size_t)t * (size_t)vec->n_envs + (size_t)s->env;
+    memcpy(ppo->raw_reward + at, vec->reward + s->row, (size_t)s->n_rows * sizeof(float));
+    memcpy(ppo->env_terminated + env_at, vec->terminated + s->env, (size_t)s->n_envs);
+    memcpy(ppo->env_truncated + env_at, vec->truncated + s->env, (size_t)s->n_envs);
+    for (int i = 0; i < s->n_envs; i++) {
+        int e = s->env + i;
+        memset(r->terminated + at + i * agents, vec->terminated[e], (size_t)agents);
+        memset(r->truncated + at + i * agents, vec->truncated[e], (size_t)agents);
+        if (vec->terminated[e] | vec->truncated[e]) ppo_end_episode(ppo, s, t, e, w);
+    }
+    if (ppo->return_stats) {
+        rein_normalizer_rewards(ppo->block_return_stats[s->block], ppo->config.gamma,
+                                ppo->config.reward_clip, ppo->raw_reward + at, r->terminated + at,
+                                s->n_rows, ppo->running_return + s->row, r->reward + at);
+    }
+    size_t obs = (size_t)ppo->obs;
+    float *next = t + 1 < r->n_steps ? r->observation + (at + (size_t)r->n_rows) * obs
+                                     : ppo->next_observation + (size_t)s->row * obs;
+    ppo_see(ppo, s->block, ppo_at(vec->observation, (size_t)s->row, vec->observation_bytes),
+            s->n_rows, next);
+}
+
+/* Take one block of envs through the whole rollout. */
+static rein_status ppo_collect_block(void *context, int block, int thread)
+{
+    rein_ppo *ppo = context;
+    rein_ppo_worker *w = &ppo->workers[thread];
+    rein_rollout *r = ppo->rollout;
+    rein_vec *vec = ppo->vec;
+    ppo_span s = ppo_block_span(ppo, block);
+    const float *noise = ppo_draw_noise(ppo, &s);
+    bool keep = ppo->record && ppo->raw_observation != r->observation;
+
+    size_t row_obs = (size_t)s.row * (size_t)ppo->obs;
+    memcpy(r->observation + row_obs, ppo->next_observation + row_obs,
+           (size_t)s.n_rows * (size_t)ppo->obs * sizeof(float));
+    for (int t = 0; t < r->n_steps; t++) {
+        if (keep) {
+            size_t at = (size_t)t * (size_t)r->n_rows + (size_t)s.row;
+            memcpy(ppo_at(ppo->raw_observation, at, vec->observation_bytes),
+                   ppo_at(vec->observation, (size_t)s.row, vec->observation_bytes),
+                   (size_t)s.n_rows * vec->observation_bytes);
+        }
+        ppo_act(ppo, w, &s, t, noise + (size_t)t * (size_t)(s.n_rows * ppo->act));
+        REIN_TRY(rein_vec_step_block(vec, block));
+        ppo_store(ppo, w, &s, t);
+    }
+    return REIN_OK;
+}
+
+static void ppo_copy_stats(rein_ppo *ppo)
+{
+    for (int b = 0; b < ppo->vec->n_blocks; b++) {
+        if (ppo->observation_stats) {
+            rein_normalizer_copy(ppo->block_observation_stats[b], ppo->observation_stats);
+        }
+        if (ppo->return_stats) {
+            rein_normalizer_copy(ppo->block_return_stats[b], ppo->return_stats);
+        }
+    }
+}
+
+static void ppo_merge_stats(rein_ppo *ppo)
+{
+    int n = ppo->vec->n_blocks;
+    if (ppo->observation_stats) {
+        rein_normalizer_merge(ppo->observation_stats, ppo->observation_stats,
+                              ppo->block_observation_stats, n);
+    }
+    if (ppo->return_stats) {
+        rein_normalizer_merge(ppo->return_stats, ppo->return_stats, ppo->block_return_stats, n);
+    }
+}
+
+/* Statistics of the episodes that ended, in order of (step, env); rows that wait for a value. */
+static void ppo_note_ends(rein_ppo *ppo)
+{
+    const rein_rollout *r = ppo->rollout;
+    size_t n_env_steps = (size_t)r->n_steps * (size_t)ppo->vec->n_envs;
+    for (size_t i = 0; i < n_env_steps; i++) {
+        if (ppo->env_terminated[i] | ppo->env_truncated[i]) {
+            rein_episodes_push(&ppo->episodes, ppo->episode_return[i], ppo->episode_length[i]);
+        }
+    }
+    ppo->episodes.broken = 0;
+    for (int e = 0; e < ppo->vec->n_envs; e++) ppo->episodes.broken += ppo->vec->n_broken[e];
+
+    ppo->n_truncated = 0;
+    if (!ppo->config.bootstrap_truncated) return;
+    for (int i = 0; i < r->n_steps * r->n_rows; i++) {
+        if (r->truncated[i]) ppo->truncated_rows[ppo->n_truncated++] = i;
+    }
+}
+
+/* ---- 2. estimate --------------------------------------------------------------------------- */
+
+/* 128 rows of, one after another: the rollout; the observations behind it; last observations of
+ * truncated episodes. */
+static rein_status ppo_estimate_block(void *context, int block, int thread)
+{
+    rein_ppo *ppo = context;
+    rein_ppo_worker *w = &ppo->workers[thread];
+    rein_rollout *r = ppo->rollout;
+    size_t obs = (size_t)ppo->obs;
+    int rows = r->n_steps * r->n_rows, first;
+    int n_rollout = ppo_blocks(rows), n_last = ppo_blocks(r->n_rows);
+
+    if (block < n_rollout) {
+        int n = ppo_block_rows(rows, block, &first);
+        size_t at = (size_t)first;
+        ppo_log_prob(ppo, ppo->head + at * (size_t)ppo->n_head,
+                     ppo_at(r->action, at, ppo->vec->action_bytes), n, r->log_prob + at, NULL);
+        if (ppo->critic) {
+            ppo_forward_value(ppo, w, r->observation + at * obs, n, r->value + at);
+        }
+    } else if (block < n_rollout + n_last) {
+        int n = ppo_block_rows(r->n_rows, block - n_rollout, &first);
+        ppo_forward_value(ppo, w, ppo->next_observation + (size_t)first * obs, n,
+                          r->last_value + first);
+    } else {
+        int n = ppo_block_rows(ppo->n_truncated, block - n_rollout - n_last, &first);
+        const int32_t *row = ppo->truncated_rows + first;
+        for (int i = 0; i < n; i++) {
+            memcpy(w->x + (size_t)i * obs, ppo->final_observation + (size_t)row[i] * obs,
+                   obs * sizeof(float));
+        }
+        ppo_forward_value(ppo, w, w->x, n, w->value);
+        for (int i = 0; i < n; i++) r->final_value[row[i]] = w->value[i];
+    }
+    return REIN_OK;
+}
+
+rein_status rein_ppo_collect(rein_ppo *ppo)
+{
+    rein_rollout *r = ppo->rollout;
+    ppo_copy_stats(ppo);
+    REIN_TRY(rein_team_run(ppo->team, ppo->vec->n_blocks, ppo_collect_block, ppo));
+    ppo_merge_stats(ppo);
+    ppo_note_ends(ppo);
+    ppo->step += (int64_t)r->n_steps * ppo->vec->n_envs;
+
+    int n_blocks = ppo_blocks(r->n_steps * r->n_rows) + ppo_blocks(r->n_rows) +
+                   ppo_blocks(ppo->n_truncated);
+    REIN_TRY(rein_team_run(ppo->team, n_blocks, ppo_estimate_block, ppo));
+    rein_rollout_gae(r, 0, r->n_rows, ppo->config.gamma, ppo->config.gae_lambda,
+                     ppo->config.bootstrap_truncated);
+    return REIN_OK;
+}
+
+/* ---- 3. update ----------------------------------------------------------------------------- */
+
+typedef struct ppo_gather_job {
+    rein_ppo *ppo;
+    const int32_t *index;
+} ppo_gather_job;
+
+static rein_status ppo_gather_block(void *context, int block, int thread)
+{
+    (void)thread;
+    const ppo_gather_job *job = context;
+    const rein_rollout *r = job->ppo->rollout;
+    rein_ppo_batch *b = &job->ppo->batch;
+    size_t obs = (size_t)job->ppo->obs, act = job->ppo->vec->action_bytes;
+    int rows = r->n_steps * r->n_rows, first = block * PPO_GATHER_ROWS;
+    int end = rows - first < PPO_GATHER_ROWS ? rows : first + PPO_GATHER_ROWS;
+    for (int i = first; i < end; i++) {
+        size_t from = (size_t)job->index[i], to = (size_t)i;
+        const float *x = r->observation + from * obs;
+        float *y = b->observation + to * obs;
+        for (size_t j = 0; j < obs; j++) y[j] = x[j];
+        memcpy(ppo_at(b->action, to, act), ppo_at(r->action, from, act), act);
+        b->log_prob[to] = r->log_prob[from];
+        b->value[to] = r->value[from];
+        b->advantage[to] = r->advantage[from];
+        b->return_[to] = r->return_[from];
+    }
+    return REIN_OK;
+}
+
+void rein_ppo_gather(rein_ppo *ppo, const int32_t *index)
+{
+    ppo_gather_job job = {ppo, index};
+    int rows = ppo->rollout->n_steps * ppo->rollout->n_rows;
+    rein_team_run(ppo->team, (rows + PPO_GATHER_ROWS - 1) / PPO_GATHER_ROWS, ppo_gather_block,
+                  &job);
+}
+
+typedef struct ppo_minibatch {
+    rein_ppo *ppo;
+    int first, n;
+} ppo_minibatch;
+
+/* Policy loss and entropy bonus of rows [at, at + n) of the batch: w->head to w->dhead. */
+static void ppo_policy_gradient(rein_ppo *ppo, rein_ppo_worker *w, size_t at, int n, double scale,
+                                float *dlog_std, rein_ppo_sums *sums)
+{
+    const rein_ppo_batch *b = &ppo->batch;
+    const void *action = ppo_at(b->action, at, ppo->vec->action_bytes);
+    float dentropy = (float)(-ppo->config.entropy_coef * scale);
+    ppo_log_prob(ppo, w->head, action, n, w->log_prob, w->entropy);
+    rein_ppo_policy_loss(w->log_prob, b->log_prob + at, b->advantage + at, n, ppo->config.clip,
+                         scale, w->dlog_prob, sums);
+    for (int i = 0; i < n; i++) {
+        w->dentropy[i] = dentropy;
+        sums->entropy += w->entropy[ppo->continuous ? 0 : i];
+    }
+    if (ppo->continuous) {
+        rein_gaussian_backward(w->head, ppo_log_std(ppo), n, ppo->n_head, action, w->dlog_prob,
+                               w->dentropy, w->dhead, dlog_std);
+    } else {
+        rein_categorical_backward(w->head, NULL, n, ppo->n_head, action, w->dlog_prob, w->dentropy,
+                                  w->dhead);
+    }
+}
+
+/* Value loss of the same rows: w->value to w->dvalue. */
+static void ppo_value_gradient(rein_ppo *ppo, rein_ppo_worker *w, size_t at, int n, double scale,
+                               rein_ppo_sums *sums)
+{
+    const rein_ppo_batch *b = &ppo->batch;
+    rein_ppo_value_loss(w->value, b->value + at, b->return_ + at, n, ppo->config.clip_value,
+                        ppo->config.clip, scale * ppo->config.value_coef, w->dvalue, sums);
+}
+
+/* One piece of a minibatch: one network (both losses when shared) on 128 rows. Its gradient goes
+ * to its own place in `parts`. */
+static rein_status ppo_gradient_piece(void *context, int piece, int thread)
+{
+    const ppo_minibatch *m = context;
+    rein_ppo *ppo = m->ppo;
+    rein_ppo_worker *w = &ppo->workers[thread];
+    int n_nets = ppo->critic ? 2 : 1, block = piece / n_nets, first;
+    int n = ppo_block_rows(m->n, block, &first);
+    size_t at = (size_t)(m->first + first);
+    double scale = 1.0 / m->n;
+    const float *x = ppo->batch.observation + at * (size_t)ppo->obs;
+    float *part = ppo->parts + (size_t)block * ppo->n_params;
+    float *dlog_std = part + ppo->n_actor + ppo->n_critic;
+    rein_ppo_sums *sums = &ppo->part_sums[piece];
+    *sums = (rein_ppo_sums){0};
+
+    if (piece % n_nets == 1) {
+        ppo_forward_value(ppo, w, x, n, w->value);
+        ppo_value_gradient(ppo, w, at, n, scale, sums);
+        rein_net_backward(ppo->critic, ppo->params + ppo->n_actor, ppo->packed_critic, w->critic,
+                          w->dvalue, part + ppo->n_actor, NULL);
+        return REIN_OK;
+    }
+    ppo_forward_policy(ppo, w, x, n, w->head, w->value);
+    ppo_policy_gradient(ppo, w, at, n, scale, dlog_std, sums);
+    const float *dy = w->dhead;
+    if (!ppo->critic) {
+        ppo_value_gradient(ppo, w, at, n, scale, sums);
+        ppo_join(w->dhead, w->dvalue, n, ppo->n_head, w->y);
+        dy = w->y;
+    }
+    rein_net_backward(ppo->actor, ppo->params, ppo->packed_actor, w->actor, dy, part, NULL);
+    return REIN_OK;
+}
+
+rein_status rein_ppo_minibatch(rein_ppo *ppo, int first, int n, double lr, rein_ppo_sums *sums,
+                               double *grad_norm)
+{
+    if (ppo->config.normalize_advantage) {
+        rein_ppo_normalize_advantage(ppo->batch.advantage + first, n);
+    }
+    ppo_minibatch m = {ppo, first, n};
+    int n_blocks = ppo_blocks(n), n_pieces = n_blocks * (ppo->critic ? 2 : 1);
+    REIN_TRY(rein_team_run(ppo->team, n_pieces, ppo_gradient_piece, &m));
+    if (n_blocks > 1) {
+        rein_team_sum(ppo->team, ppo->grad, ppo->parts, n_blocks, ppo->n_params, ppo->n_params);
+    }
+    rein_ppo_sums all = {0};
+    for (int i = 0; i < n_pieces; i++) rein_ppo_sums_add(&all, &ppo->part_sums[i]);
+    double norm = rein_grad_norm(ppo->grad, ppo->n_params);
+    if (sums) *sums = all;
+    if (grad_norm) *grad_norm = norm;
+    if (!isfinite(norm)) {
+        return rein_fail(REIN_ENAN,
+                         "step %lld: the gradient is not finite (policy loss %g, value loss %g): "
+                         "try a smaller algo.lr, or algo.normalize_reward=true for large rewards",
+                         (long long)ppo->step, all.policy_loss / n, all.value_loss / n);
+    }
+    rein_optimizer_step(ppo->optimizer, lr, ppo->grad,
+                        rein_grad_clip_scale(norm, ppo->config.max_grad_norm), ppo->params);
+    rein_ppo_pack(ppo);
+    return REIN_OK;
+}
+
+/* 1 - Var(R - V) / Var(R): 1 for a perfect value function, 0 for a constant one. */
+static double ppo_explained_variance(const rein_rollout *r)
+{
+    int n = r->n_steps * r->n_rows;
+    double mean_return = 0, mean_error = 0, var_return = 0, var_error = 0;
+    for (int i = 0; i < n; i++) {
+        mean_return += r->return_[i];
+        mean_error += r->return_[i] - r->value[i];
+    }
+    mean_return /= n;
+    mean_error /= n;
+    for (int i = 0; i < n; i++) {
+        double d = r->return_[i] - mean_return;
+        double e = (double)(r->return_[i] - r->value[i]) - mean_error;
+        var_return += d * d;
+        var_error += e * e;
+    }
+    return var_return > 0 ? 1 - var_error / var_return : 0;
+}
+
+rein_status rein_ppo_update(rein_ppo *ppo, rein_ppo_metrics *out)
+{
+    const rein_ppo_config *c = &ppo->config;
+    int rows = ppo->rollout->n_steps * ppo->rollout->n_rows, size = rows / (int)c->n_minibatches;
+    double lr = c->lr;
+    if (c->anneal_lr) lr = rein_schedule_linear(c->lr, 0, ppo->updates, ppo->n_updates);
+    rein_rng rng = rein_rng_stream(ppo->vec->seed, REIN_RNG_REPLAY, 0, (uint64_t)ppo->updates);
+    for (int i = 0; i < rows; i++) ppo->index[i] = i;
+
+    rein_ppo_sums all = {0};
+    double norms = 0;
+    int n_steps = 0;
+    bool far = false; /* the policy has moved beyond target_kl */
+    for (int epoch = 0; epoch < c->n_epochs && !far; epoch++) {
+        rein_rng_shuffle(&rng, ppo->index, rows);
+        rein_ppo_gather(ppo, ppo->index);
+        for (int first = 0; first < rows; first += size) {
+            rein_ppo_sums sums;
+            double norm;
+            REIN_TRY(rein_ppo_minibatch(ppo, first, size, lr, &sums, &norm));
+            rein_ppo_sums_add(&all, &sums);
+            norms += norm;
+            n_steps++;
+            far = c->target_kl > 0 && sums.approx_kl / size > c->target_kl;
+        }
+    }
+    ppo->updates++;
+    double n = (double)n_steps * size;
+    *out = (rein_ppo_metrics){
+        .policy_loss = all.policy_loss / n,
+        .value_loss = all.value_loss / n,
+        .entropy = all.entropy / n,
+        .approx_kl = all.approx_kl / n,
+        .clip_fraction = all.n_clipped / n,
+        .explained_variance = ppo_explained_variance(ppo->rollout),
+        .lr = lr,
+        .grad_norm = norms / n_steps,
+    };
+    return REIN_OK;
+}
+
+/* ---- the loop ------------------------------------------------------------------------------ */
+
+static rein_status ppo_record(rein_ppo *ppo, rein_recorder *recorder)
+{
+    if (!recorder) return REIN_OK;
+    rein_recorder_steps steps = {
+        .n_steps = ppo->rollout->n_steps,
+        .observation = ppo->raw_observation,
+        .action = ppo->raw_action,
+        .reward = ppo->raw_reward,
+        .terminated = ppo->env_terminated,
+        .truncated = ppo->env_truncated,
+        .final_observation = ppo->raw_final,
+        .episode_return = ppo->episode_return,
+        .episode_length = ppo->episode_length,
+    };
+    return rein_recorder_push(recorder, &steps);
+}
+
+static rein_status ppo_log(rein_ppo *ppo, const rein_ppo_metrics *m, rein_run *run)
+{
+    const rein_metric metrics[] = {
+        {"policy_loss", m->policy_loss},     {"value_loss", m->value_loss},
+        {"entropy", m->entropy},             {"approx_kl", m->approx_kl},
+        {"clip_fraction", m->clip_fraction}, {"explained_variance", m->explained_variance},
+        {"lr", m->lr},                       {"grad_norm", m->grad_norm},
+    };
+    return rein_run_log(run, ppo->step, &ppo->episodes, metrics,
+                        (int)(sizeof metrics / sizeof metrics[0]));
+}
+
+static rein_status ppo_run(rein_ppo *ppo, int64_t total_timesteps, rein_run *run)
+{
+    rein_archive *archive;
+    REIN_TRY(rein_run_resume(run, &archive));
+    if (archive) REIN_TRY(rein_ppo_archive(ppo, archive));
+    while (ppo->step < total_timesteps) {
+        rein_ppo_metrics metrics;
+        REIN_TRY(rein_ppo_collect(ppo));
+        REIN_TRY(ppo_record(ppo, run->recorder));
+        REIN_TRY(rein_ppo_update(ppo, &metrics));
+        REIN_TRY(ppo_log(ppo, &metrics, run));
+
+        unsigned due = rein_run_tick(run, ppo->step);
+        if (due & REIN_RUN_EVALUATE) {
+            REIN_TRY(rein_run_evaluate(run, ppo->step, rein_ppo_policy(ppo)));
+        }
+        if (due & REIN_RUN_CHECKPOINT) {
+            REIN_TRY(rein_run_checkpoint_begin(run, ppo->step, &archive));
+            REIN_TRY(rein_ppo_archive(ppo, archive));
+            REIN_TRY(rein_run_checkpoint_end(run));
+        }
+        if (due & REIN_RUN_STOP) {
+            return rein_fail(REIN_EINTERRUPTED, "stopped at step %lld", (long long)ppo->step);
+        }
+    }
+    return rein_run_finish(run, ppo->step, rein_ppo_policy(ppo));
+}
+
+static rein_status ppo_train(const void *config, const rein_task *task, rein_run *run)
+{
+    rein_ppo *ppo;
+    REIN_TRY(rein_ppo_create(config, task, run->recorder != NULL, &ppo));
+    rein_status status = ppo_run(ppo, task->total_timesteps, run);
+    rein_ppo_free(ppo);
+    return status;
+}
+
+/* ---- checks and creation ------------------------------------------------------------------- */
+
+static rein_status ppo_check(const void *config, const rein_task *task, const rein_env_spec *spec)
+{
+    const rein_ppo_config *c = config;
+    int64_t n_rows = (int64_t)task->n_envs * spec->n_agents, rows = c->n_steps * n_rows;
+    if (task->n_envs < 1) return rein_fail(REIN_ECONFIG, "env.n_envs = %d, need 1", task->n_envs);
+    if (rows > INT32_MAX / REIN_MAX_ACTION) {
+        return rein_fail(REIN_ECONFIG, "algo.n_steps %lld x %lld rows is more than a rollout holds",
+                         (long long)c->n_steps, (long long)n_rows);
+    }
+    if (rows % c->n_minibatches != 0) {
+        int64_t fit = c->n_minibatches < rows ? c->n_minibatches : rows;
+        while (rows % fit != 0) fit--;
+        return rein_fail(REIN_ECONFIG,
+                         "a rollout of %lld rows (algo.n_steps %lld x %lld) cannot be cut into "
+                         "algo.n_minibatches %lld: %lld would fit",
+                         (long long)rows, (long long)c->n_steps, (long long)n_rows,
+                         (long long)c->n_minibatches, (long long)fit);
+    }
+    if (c->normalize_advantage && rows == c->n_minibatches) {
+        return rein_fail(REIN_ECONFIG,
+                         "algo.n_minibatches %lld leaves minibatches of one row, whose advantage "
+                         "cannot be normalised: fewer minibatches, or "
+                         "algo.normalize_advantage=false", (long long)c->n_minibatches);
+    }
+    if (task->net.hidden.n + 1 > REIN_MAX_LAYERS) {
+        return rein_fail(REIN_ECONFIG, "net.hidden has %d layers, possible are %d",
+                         task->net.hidden.n, REIN_MAX_LAYERS - 1);
+    }
+    return REIN_OK;
+}
+
+static rein_net_spec ppo_net_spec(const rein_task *task, int n_in, int n_out)
+{
+    rein_net_spec spec = {.n_in = n_in, .n_layers = task->net.hidden.n + 1,
+                          .activation = (rein_activation)task->net.activation};
+    for (int i = 0; i < task->net.hidden.n; i++) spec.units[i] = (int)task->net.hidden.values[i];
+    spec.units[task->net.hidden.n] = n_out;
+    return spec;
+}
+
+static rein_status ppo_create_nets(rein_ppo *ppo, const rein_task *task)
+{
+    bool shared = ppo->config.shared_net;
+    rein_net_spec actor = ppo_net_spec(task, ppo->obs, ppo->n_head + (shared ? 1 : 0));
+    rein_net_spec critic = ppo_net_spec(task, ppo->obs, 1);
+    REIN_TRY(rein_net_create(&actor, &ppo->actor));
+    ppo->n_actor = rein_net_n_params(ppo->actor);
+    if (!shared) {
+        REIN_TRY(rein_net_create(&critic, &ppo->critic));
+        ppo->n_critic = rein_net_n_params(ppo->critic);
+    }
+    ppo->n_params = ppo->n_actor + ppo->n_critic + (size_t)(ppo->continuous ? ppo->act : 0);
+
+    rein_optimizer_options adam = {.kind = REIN_ADAM, .eps = ppo->config.adam_eps};
+    REIN_TRY(rein_optimizer_create(&adam, ppo->n_params, &ppo->optimizer));
+    rein_policy_spec spec = {
+        .observation = ppo->vec->spec.observation,
+        .action = ppo->vec->spec.action,
+        .head = ppo->continuous ? REIN_HEAD_GAUSSIAN : REIN_HEAD_CATEGORICAL,
+        .net = actor,
+        .normalize_observation = ppo->config.normalize_observation,
+        .observation_clip = ppo->config.observation_clip,
+    };
+    snprintf(spec.env_id, sizeof spec.env_id, "%s", task->env->id);
+    snprintf(spec.algo_id, sizeof spec.algo_id, "%s", rein_algo_ppo.id);
+    return rein_policy_create(&spec, &ppo->policy);
+}
+
+static rein_status ppo_create_stats(rein_ppo *ppo)
+{
+    size_t n_blocks = (size_t)ppo->vec->n_blocks;
+    ppo->block_observation_stats = calloc(n_blocks, sizeof(rein_normalizer *));
+    ppo->block_return_stats = calloc(n_blocks, sizeof(rein_normalizer *));
+    if (!ppo->block_observation_stats || !ppo->block_return_stats) {
+        return rein_fail(REIN_ENOMEM, "no memory for statistics of %zu blocks", n_blocks);
+    }
+    if (ppo->config.normalize_observation) {
+        REIN_TRY(rein_normalizer_create(ppo->obs, &ppo->observation_stats));
+        for (size_t b = 0; b < n_blocks; b++) {
+            REIN_TRY(rein_normalizer_create(ppo->obs, &ppo->block_observation_stats[b]));
+        }
+    }
+    if (ppo->config.normalize_reward) {
+        REIN_TRY(rein_normalizer_create(1, &ppo->return_stats));
+        for (size_t b = 0; b < n_blocks; b++) {
+            REIN_TRY(rein_normalizer_create(1, &ppo->block_return_stats[b]));
+        }
+    }
+    return REIN_OK;
+}
+
+/* Where a pointer of rein_ppo is and how many bytes it points to. */
+typedef struct ppo_slot {
+    size_t offset, bytes;
+} ppo_slot;
+#define PPO_SLOT(member, count) {offsetof(rein_ppo, member), (count) * sizeof(*ppo->member)}
+#define PPO_SLOT_BYTES(member, n_bytes) {offsetof(rein_ppo, member), n_bytes}
+
+static size_t ppo_round(size_t bytes)
+{
+    return (bytes + 63) & ~(size_t)63;
+}
+
+/* One zeroed block for all slots, each on its own cache lines. */
+static rein_status ppo_allocate_slots(rein_ppo *ppo, const ppo_slot *slots, int n)
+{
+    size_t total = 64;
+    for (int i = 0; i < n; i++) total += ppo_round(slots[i].bytes);
+    ppo->memory = calloc(1, total);
+    if (!ppo->memory) return rein_fail(REIN_ENOMEM, "no memory for a rollout: %zu bytes", total);
+    char *next = (char *)ppo_round((size_t)(uintptr_t)ppo->memory);
+    for (int i = 0; i < n; i++) {
+        memcpy((char *)ppo + slots[i].offset, &next, sizeof next);
+        next += ppo_round(slots[i].bytes);
+    }
+    return REIN_OK;
+}
+
+static rein_status ppo_create_arrays(rein_ppo *ppo)
+{
+    const rein_ppo_config *c = &ppo->config;
+    const rein_vec *vec = ppo->vec;
+    size_t n_rows = (size_t)vec->n_rows, obs = (size_t)ppo->obs;
+    size_t rows = (size_t)c->n_steps * n_rows, env_steps = (size_t)(c->n_steps * vec->n_envs);
+    size_t blocks = (size_t)ppo_blocks((int)rows / (int)c->n_minibatches);
+    size_t packed_critic = ppo->critic ? rein_net_n_packed(ppo->critic) : 0;
+    /* Raw arrays that would only repeat the rollout's are not made. */
+    bool f32 = vec->spec.observation.dtype == REIN_F32;
+    bool own_observation = ppo->record && (c->normalize_observation || !f32);
+    bool own_action = ppo->record && ppo->continuous;
+
+    const ppo_slot slots[] = {
+        PPO_SLOT(params, ppo->n_params),
+        PPO_SLOT(packed_actor, rein_net_n_packed(ppo->actor)),
+        PPO_SLOT(packed_critic, packed_critic),
+        PPO_SLOT(parts, blocks * ppo->n_params),
+        PPO_SLOT(part_sums, 2 * blocks),
+        PPO_SLOT(running_return, n_rows),
+        PPO_SLOT(next_observation, n_rows * obs),
+        PPO_SLOT(head, rows * (size_t)ppo->n_head),
+        PPO_SLOT(noise, rows * (size_t)ppo->act),
+        PPO_SLOT(final_observation, c->bootstrap_truncated ? rows * obs : 0),
+        PPO_SLOT(truncated_rows, c->bootstrap_truncated ? rows : 0),
+        PPO_SLOT_BYTES(raw_observation, own_observation ? rows * vec->observation_bytes : 0),
+        PPO_SLOT_BYTES(raw_action, own_action ? rows * vec->action_bytes : 0),
+        PPO_SLOT(raw_reward, c->normalize_reward ? rows : 0),
+        PPO_SLOT(env_terminated, env_steps),
+        PPO_SLOT(env_truncated, env_steps),
+        PPO_SLOT_BYTES(raw_final, ppo->record ? rows * vec->observation_bytes : 0),
+        PPO_SLOT(episode_return, env_steps),
+        PPO_SLOT(episode_length, env_steps),
+        PPO_SLOT(batch.observation, rows * obs),
+        PPO_SLOT_BYTES(batch.action, rows * vec->action_bytes),
+        PPO_SLOT(batch.log_prob, rows),
+        PPO_SLOT(batch.value, rows),
+        PPO_SLOT(batch.advantage, rows),
+        PPO_SLOT(batch.return_, rows),
+        PPO_SLOT(index, rows),
+    };
+    REIN_TRY(ppo_allocate_slots(ppo, slots, (int)(sizeof slots / sizeof slots[0])));
+    ppo->grad = ppo->parts;
+    if (!c->bootstrap_truncated) ppo->final_observation = NULL;
+    if (!own_observation) ppo->raw_observation = ppo->rollout->observation;
+    if (!own_action) ppo->raw_action = ppo->rollout->action;
+    if (!c->normalize_reward) ppo->raw_reward = ppo->rollout->reward;
+    return REIN_OK;
+}
+
+static rein_status ppo_create_workers(rein_ppo *ppo)
+{
+    int n_threads = rein_team_threads(ppo->team);
+    int block_rows = ppo->vec->block_size * ppo->vec->spec.n_agents;
+    int rows = block_rows > PPO_ROWS ? block_rows : PPO_ROWS;
+    size_t n = (size_t)rows, k = (size_t)ppo->n_head;
+    ppo->workers = calloc((size_t)n_threads, sizeof *ppo->workers);
+    if (!ppo->workers) return rein_fail(REIN_ENOMEM, "no memory for %d workers", n_threads);
+    for (int i = 0; i < n_threads; i++) {
+        rein_ppo_worker *w = &ppo->workers[i];
+        REIN_TRY(rein_net_workspace_create(ppo->actor, rows, &w->actor));
+        if (ppo->critic) REIN_TRY(rein_net_workspace_create(ppo->critic, rows, &w->critic));
+        /* Padded by a cache line, so that threads do not write to one line. */
+        size_t floats = n * ((size_t)ppo->obs + 3 * k + 7) + 16;
+        w->x = calloc(floats, sizeof(float));
+        if (!w->x) return rein_fail(REIN_ENOMEM, "no memory for a worker");
+        w->y = w->x + n * (size_t)ppo->obs;
+        w->head = w->y + n * (k + 1);
+        w->dhead = w->head + n * k;
+        w->value = w->dhead + n * k;
+        w->dvalue = w->value + n;
+        w->log_prob = w->dvalue + n;
+        w->dlog_prob = w->log_prob + n;
+        w->entropy = w->dlog_prob + n;
+        w->dentropy = w->entropy + n;
+    }
+    return REIN_OK;
+}
+
+/* Initial parameters. A shared network's last layer is drawn with the policy's gain; the row of
+ * the value is then brought to gain 1 where the initialisation has a gain. */
+static rein_status ppo_init_params(rein_ppo *ppo, const rein_task *task)
+{
+    const double gain_policy = 0.01, gain_value = 1;
+    rein_init init = (rein_init)task->net.init;
+    rein_rng rng = rein_rng_stream(task->seed, REIN_RNG_INIT, 0, 0);
+    REIN_TRY(rein_net_init(ppo->actor, init, sqrt(2), gain_policy, &rng, ppo->params));
+    if (ppo->critic) {
+        rng = rein_rng_stream(task->seed, REIN_RNG_INIT, 1, 0);
+        REIN_TRY(rein_net_init(ppo->critic, init, sqrt(2), gain_value, &rng,
+                               ppo->params + ppo->n_actor));
+    } else if (init == REIN_INIT_ORTHOGONAL || init == REIN_INIT_XAVIER) {
+        const rein_net_spec *spec = rein_net_get_spec(ppo->actor);
+        int n_in = spec->n_layers > 1 ? spec->units[spec->n_layers - 2] : spec->n_in;
+        float *biases = ppo->params + ppo->n_actor - (ppo->n_head + 1);
+        for (int i = 1; i <= n_in; i++) biases[-i] *= (float)(gain_value / gain_policy);
+    }
+    float *log_std = ppo->params + ppo->n_actor + ppo->n_critic;
+    for (int i = 0; i < ppo->act && ppo->continuous; i++) {
+        log_std[i] = (float)ppo->config.log_std_init;
+    }
+    rein_ppo_pack(ppo);
+    return REIN_OK;
+}
+
+static rein_status ppo_init(rein_ppo *ppo, const rein_task *task)
+{
+    const rein_vec_options options = {.env = task->env,
+                                      .config = task->env_config,
+                                      .n_envs = task->n_envs,
+                                      .max_episode_steps = task->max_episode_steps,
+                                      .seed = task->seed};
+    REIN_TRY(rein_vec_create(&options, &ppo->vec));
+    const rein_env_spec *spec = &ppo->vec->spec;
+    REIN_TRY(ppo_check(&ppo->config, task, spec));
+    ppo->continuous = spec->action.kind == REIN_CONTINUOUS;
+    ppo->obs = spec->observation.size;
+    ppo->act = ppo->continuous ? spec->action.size : 1;
+    ppo->n_head = ppo->continuous ? spec->action.size : spec->action.n;
+    int64_t per_update = ppo->config.n_steps * task->n_envs;
+    ppo->n_updates = (task->total_timesteps + per_update - 1) / per_update;
+
+    REIN_TRY(ppo_create_nets(ppo, task));
+    REIN_TRY(ppo_create_stats(ppo));
+    REIN_TRY(rein_rollout_create((int)ppo->config.n_steps, ppo->vec->n_rows, ppo->obs,
+                                 ppo->continuous ? REIN_F32 : REIN_I32, ppo->act, &ppo->rollout));
+    REIN_TRY(ppo_create_arrays(ppo));
+    REIN_TRY(ppo_create_workers(ppo));
+    REIN_TRY(ppo_init_params(ppo, task));
+
+    ppo_copy_stats(ppo);
+    for (int b = 0; b < ppo->vec->n_blocks; b++) { /* the first observations */
+        ppo_span s = ppo_block_span(ppo, b);
+        ppo_see(ppo, b, ppo_at(ppo->vec->observation, (size_t)s.row, ppo->vec->observation_bytes),
+                s.n_rows, ppo->next_observation + (size_t)s.row * (size_t)ppo->obs);
+    }
+    ppo_merge_stats(ppo);
+    return REIN_OK;
+}
+
+rein_status rein_ppo_create(const rein_ppo_config *config, const rein_task *task, bool record,
+                            rein_ppo **out)
+{
+    *out = NULL;
+    rein_ppo *ppo = calloc(1, sizeof *ppo);
+    if (!ppo) return rein_fail(REIN_ENOMEM, "no memory for ppo");
+    ppo->config = *config;
+    ppo->team = task->team;
+    ppo->record = record;
+    rein_status status = ppo_init(ppo, task);
+    if (status != REIN_OK) {
+        rein_ppo_free(ppo);
+        return status;
+    }
+    *out = ppo;
+    return REIN_OK;
+}
+
+void rein_ppo_free(rein_ppo *ppo)
+{
+    if (!ppo) return;
+    for (int i = 0; ppo->workers && i < rein_team_threads(ppo->team); i++) {
+        rein_net_workspace_free(ppo->workers[i].actor);
+        rein_net_workspace_free(ppo->workers[i].critic);
+        free(ppo->workers[i].x);
+    }
+    for (int b = 0; ppo->vec && b < ppo->vec->n_blocks; b++) {
+        if (ppo->block_observation_stats) rein_normalizer_free(ppo->block_observation_stats[b]);
+        if (ppo->block_return_stats) rein_normalizer_free(ppo->block_return_stats[b]);
+    }
+    rein_normalizer_free(ppo->observation_stats);
+    rein_normalizer_free(ppo->return_stats);
+    rein_rollout_free(ppo->rollout);
+    rein_policy_free(ppo->policy);
+    rein_optimizer_free(ppo->optimizer);
+    rein_net_free(ppo->critic);
+    rein_net_free(ppo->actor);
+    rein_vec_free(ppo->vec);
+    free(ppo->workers);
+    free(ppo->block_observation_stats);
+    free(ppo->block_return_stats);
+    free(ppo->memory);
+    free(ppo);
+}
+
+/* ---- policy and checkpoint ----------------------------------------------------------------- */
+
+const rein_policy *rein_ppo_policy(rein_ppo *ppo)
+{
+    rein_policy *policy = ppo->policy;
+    memcpy(policy->params, ppo->params, ppo->n_actor * sizeof(float));
+    if (ppo->continuous) {
+        memcpy(policy->log_std, ppo_log_std(ppo), (size_t)ppo->act * sizeof(float));
+    }
+    if (ppo->observation_stats) {
+        memcpy(policy->mean, ppo->observation_stats->mean, (size_t)ppo->obs * sizeof(double));
+        memcpy(policy->var, ppo->observation_stats->var, (size_t)ppo->obs * sizeof(double));
+    }
+    policy->timesteps = ppo->step;
+    rein_policy_pack(policy);
+    return policy;
+}
+
+static rein_status ppo_archive_stats(rein_ppo *ppo, rein_archive *archive)
+{
+    rein_status status = REIN_OK;
+    if (ppo->observation_stats) {
+        rein_archive_enter(archive, "observation_stats");
+        status = rein_normalizer_archive(ppo->observation_stats, archive);
+        rein_archive_leave(archive);
+    }
+    if (status == REIN_OK && ppo->return_stats) {
+        rein_archive_enter(archive, "return_stats");
+        status = rein_normalizer_archive(ppo->return_stats, archive);
+        rein_archive_leave(archive);
+    }
+    return status;
+}
+
+rein_status rein_ppo_archive(rein_ppo *ppo, rein_archive *archive)
+{
+    size_t n_rows = (size_t)ppo->vec->n_rows;
+    REIN_TRY(rein_archive_i64(archive, "ppo/step", &ppo->step));
+    REIN_TRY(rein_archive_i64(archive, "ppo/updates", &ppo->updates));
+    REIN_TRY(rein_archive_array(archive, "ppo/params", REIN_F32, ppo->params, ppo->n_params));
+    REIN_TRY(rein_archive_array(archive, "ppo/next_observation", REIN_F32, ppo->next_observation,
+                                n_rows * (size_t)ppo->obs));
+    REIN_TRY(rein_archive_array(archive, "ppo/running_return", REIN_F64, ppo->running_return,
+                                n_rows));
+    REIN_TRY(ppo_archive_stats(ppo, archive));
+
+    rein_archive_enter(archive, "optimizer");
+    rein_status status = rein_optimizer_archive(ppo->optimizer, archive);
+    rein_archive_leave(archive);
+    REIN_TRY(status);
+    rein_archive_enter(archive, "vec");
+    status = rein_vec_archive(ppo->vec, archive);
+    rein_archive_leave(archive);
+    REIN_TRY(status);
+    rein_archive_enter(archive, "episodes");
+    status = rein_episodes_archive(&ppo->episodes, archive);
+    rein_archive_leave(archive);
+    REIN_TRY(status);
+    if (archive->loading) rein_ppo_pack(ppo);
+    return REIN_OK;
+}
+
+const rein_algo rein_algo_ppo = {
+    .id = "ppo",
+    .summary = "proximal policy optimization; discrete and continuous actions",
+    .cite = "Schulman et al. 2017, arXiv:1707.06347; details of Huang et al. 2022 and CleanRL",
+    .fields = rein_ppo_config_fields,
+    .n_fields = REIN_FIELD_COUNT(rein_ppo_config_fields),
+    .config_size = sizeof(rein_ppo_config),
+    .check = ppo_check,
+    .train = ppo_train,
+};

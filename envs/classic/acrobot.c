@@ -76,7 +76,7 @@ static void acrobot_observe(void *state, rein_env_io *io)
 static void acrobot_reset(void *state, rein_rng *rng, rein_env_io *io)
 {
     acrobot_state *s = state;
-    for (int i = 0; i < N; i++) s->x[i] = (double)(float)rein_rng_uniform_in(rng, -0.1, 0.1);
+    for (int i = 0; i < N; i++) s->x[i] = rein_control_round(rein_rng_uniform_in(rng, -0.1, 0.1));
     s->reward = 0;
     acrobot_observe(s, io);
 }

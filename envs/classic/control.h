@@ -25,6 +25,14 @@ static inline rein_action_space rein_control_continuous(float bound)
                                .high = {bound}};
 }
 
+/* x rounded to float. Through memory: GCC 12 loses the rounding when it has turned neighbouring
+ * conversions to float and back to double into vector ones. */
+static inline double rein_control_round(double x)
+{
+    volatile float rounded = (float)x;
+    return (double)rounded;
+}
+
 /* The list that `quantities` returns: a state of n numbers that traces begin from, a float
  * observation of m, the reward. */
 #define REIN_CONTROL_QUANTITIES(n, m)                                                             \
@@ -48,7 +56,8 @@ static inline void rein_control_peek(const rein_control_view *view, const char *
     if (strcmp(name, "state") == 0) memcpy(out, view->state, sizeof(double) * (size_t)view->n);
     if (strcmp(name, "reward") == 0) *out = view->reward;
     if (strcmp(name, "obs") != 0) return;
-    for (int i = 0; i < view->m; i++) out[i] = (double)view->observation[i];
+    const volatile float *seen = view->observation; /* see rein_control_round */
+    for (int i = 0; i < view->m; i++) out[i] = (double)seen[i];
 }
 
 /* state [n] = values; the caller clears what else a new episode clears. */

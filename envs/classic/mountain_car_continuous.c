@@ -122,8 +122,8 @@ static void mountain_car_continuous_step(void *state, rein_rng *rng, rein_env_io
     bool reached = position >= beside(position_is_float, GOAL_POSITION) &&
                    velocity >= beside(speed_is_float, s->goal_velocity);
 
-    s->x[0] = (double)(float)position;
-    s->x[1] = (double)(float)velocity;
+    s->x[0] = rein_control_round(position);
+    s->x[1] = rein_control_round(velocity);
     s->is_float = true;
     s->reward = (reached ? 100.0 : 0.0) - action * action * 0.1;
     *io->reward = (float)s->reward;

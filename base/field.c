@@ -134,16 +134,17 @@ static size_t decimal_mantissa(span s, decimal *d)
 {
     size_t i = s.n > 0 && (s.text[0] == '-' || s.text[0] == '+');
     d->negative = i > 0 && s.text[0] == '-';
-    bool point = false, digit_before = false;
+    bool point = false, any_digit = false;
     int64_t zeros = 0; /* seen and not yet multiplied in */
     for (; i < s.n; i++) {
         char c = s.text[i];
         if (c == '.' && !point) {
             point = true;
-        } else if (c == '_' && digit_before && i + 1 < s.n && isdigit((unsigned char)s.text[i + 1])) {
-            continue;
+        } else if (c == '_' && i > 0 && isdigit((unsigned char)s.text[i - 1]) && i + 1 < s.n &&
+                   isdigit((unsigned char)s.text[i + 1])) {
+            continue; /* between two digits only */
         } else if (isdigit((unsigned char)c)) {
-            digit_before = true;
+            any_digit = true;
             if (point) d->exponent--;
             if (c == '0') {
                 zeros++;
@@ -157,7 +158,7 @@ static size_t decimal_mantissa(span s, decimal *d)
         }
     }
     d->exponent += zeros;
-    return digit_before ? i : 0;
+    return any_digit ? i : 0;
 }
 
 /* Exact for every int64: no detour over double. */

@@ -28,7 +28,7 @@ bool rein_activation_keeps_z(rein_activation activation)
         }                                                                                         \
     }
 FORWARD(tanh_forward, 0, tanhf(s))
-FORWARD(relu_forward, 0, s > 0.0f ? s : 0.0f)
+FORWARD(relu_forward, 0, s < 0.0f ? 0.0f : s) /* NaN stays NaN */
 FORWARD(elu_forward, 0, s > 0.0f ? s : expm1f(s))
 FORWARD(silu_forward, 1, s / (1.0f + expf(-s)))
 FORWARD(gelu_forward, 1, 0.5f * s * (1.0f + erff(s *INV_SQRT2)))

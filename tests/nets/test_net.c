@@ -1,0 +1,418 @@
+/* The native engine against a plain one in double, finite differences and recorded networks; every
+ * activation, odd sizes, several threads, no allocation. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <pthread.h>
+
+#include "nets/net.h"
+#include "tests/alloc_count.h"
+#include "tests/golden_h5.h"
+#include "tests/nets/mlp_reference.h"
+
+/* ---- a network with everything it needs ------------------------------------------------------- */
+
+typedef struct setup {
+    rein_net_spec spec;
+    rein_net *net;
+    rein_net_workspace *workspace;
+    int rows, n_out;
+    size_t n_params;
+    float *params, *packed, *grad, *x, *y, *dy, *dx;
+} setup;
+
+static float *floats(size_t n)
+{
+    float *x = aligned_alloc(64, (n * sizeof *x + 63) / 64 * 64);
+    assert_non_null(x);
+    return x;
+}
+
+static setup setup_new(const rein_net_spec *spec, int rows, uint64_t seed)
+{
+    setup s = {.spec = *spec, .rows = rows, .n_out = spec->units[spec->n_layers - 1]};
+    assert_int_equal(rein_net_create(spec, &s.net), REIN_OK);
+    assert_int_equal(rein_net_workspace_create(s.net, rows, &s.workspace), REIN_OK);
+    s.n_params = rein_net_n_params(s.net);
+    const size_t n_x = (size_t)rows * (size_t)spec->n_in, n_y = (size_t)rows * (size_t)s.n_out;
+    s.params = floats(s.n_params);
+    s.grad = floats(s.n_params);
+    s.packed = floats(rein_net_n_packed(s.net));
+    s.x = floats(n_x);
+    s.dx = floats(n_x);
+    s.y = floats(n_y);
+    s.dy = floats(n_y);
+    rein_rng rng = rein_rng_stream(seed, REIN_RNG_TEST, 0, 0);
+    for (size_t i = 0; i < s.n_params; i++) s.params[i] = (float)(0.3 * rein_rng_normal(&rng));
+    for (size_t i = 0; i < n_x; i++) s.x[i] = (float)rein_rng_normal(&rng);
+    for (size_t i = 0; i < n_y; i++) s.dy[i] = (float)rein_rng_normal(&rng);
+    rein_net_pack(s.net, s.params, s.packed);
+    return s;
+}
+
+static void setup_free(setup *s)
+{
+    rein_net_free(s->net);
+    rein_net_workspace_free(s->workspace);
+    float *all[] = {s->params, s->packed, s->grad, s->x, s->y, s->dy, s->dx};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) free(all[i]);
+}
+
+static void run(setup *s, int n)
+{
+    rein_net_forward(s->net, s->params, s->packed, s->workspace, s->x, n, s->y);
+    rein_net_backward(s->net, s->params, s->packed, s->workspace, s->dy, s->grad, s->dx);
+}
+
+static double *doubles(const float *x, size_t n)
+{
+    double *d = malloc(n * sizeof *d);
+    assert_non_null(d);
+    for (size_t i = 0; i < n; i++) d[i] = x[i];
+    return d;
+}
+
+static double largest(const double *x, size_t n)
+{
+    double most = 1e-30;
+    for (size_t i = 0; i < n; i++) most = fabs(x[i]) > most ? fabs(x[i]) : most;
+    return most;
+}
+
+/* Equal to 1e-5 (or `tolerance`) of the largest entry. */
+static void check_close(const float *got, const double *want, size_t n, double tolerance)
+{
+    const double scale = largest(want, n);
+    for (size_t i = 0; i < n; i++) {
+        if (!(fabs(got[i] - want[i]) <= tolerance * scale)) {
+            fail_msg("entry %zu of %zu: %.9g, should be %.9g", i, n, (double)got[i], want[i]);
+        }
+    }
+}
+
+/* sum(dy y) over n rows, in double. */
+static double objective(const setup *s, const double *params, const double *x, int n)
+{
+    double sum = 0, y[512];
+    for (int i = 0; i < n; i++) {
+        reference_forward(&s->spec, params, x + i * s->spec.n_in, y);
+        for (int j = 0; j < s->n_out; j++) sum += (double)s->dy[i * s->n_out + j] * y[j];
+    }
+    return sum;
+}
+
+static void check_forward(const setup *s, const double *params, const double *x, int n)
+{
+    const size_t size = (size_t)n * (size_t)s->n_out;
+    double *y = malloc(size * sizeof *y);
+    for (int i = 0; i < n; i++) {
+        reference_forward(&s->spec, params, x + i * s->spec.n_in, y + i * s->n_out);
+    }
+    check_close(s->y, y, size, 1e-5);
+    free(y);
+}
+
+/* Central differences of the double network for `checks` entries of v, spread evenly. */
+static void check_differences(const setup *s, double *params, double *x, int n, double *v,
+                              const float *gradient, size_t size, size_t checks)
+{
+    const double h = 1e-5;
+    const size_t stride = size / checks + 1;
+    double scale = 1e-30;
+    for (size_t i = 0; i < size; i++) scale = fmax(scale, fabs((double)gradient[i]));
+    for (size_t i = 0; i < size; i += stride) {
+        const double kept = v[i];
+        v[i] = kept + h;
+        const double up = objective(s, params, x, n);
+        v[i] = kept - h;
+        const double down = objective(s, params, x, n);
+        v[i] = kept;
+        const double want = (up - down) / (2 * h);
+        if (!(fabs((double)gradient[i] - want) <= 2e-5 * scale)) {
+            fail_msg("derivative %zu of %zu: %.9g, by differences %.9g (largest %.3g)", i, size,
+                     (double)gradient[i], want, scale);
+        }
+    }
+}
+
+static void check_net(const rein_net_spec *spec, int max_rows, const int *rows, int n_rows)
+{
+    setup s = setup_new(spec, max_rows, 1);
+    double *params = doubles(s.params, s.n_params);
+    double *x = doubles(s.x, (size_t)max_rows * (size_t)spec->n_in);
+    for (int i = 0; i < n_rows; i++) {
+        const int n = rows[i];
+        memset(s.grad, 0xff, s.n_params * sizeof(float)); /* overwritten, not added to */
+        run(&s, n);
+        check_forward(&s, params, x, n);
+        const size_t checks = n <= 8 ? 60 : 8;
+        check_differences(&s, params, x, n, params, s.grad, s.n_params, checks);
+        check_differences(&s, params, x, n, x, s.dx, (size_t)n * (size_t)spec->n_in, checks);
+    }
+    free(params);
+    free(x);
+    setup_free(&s);
+}
+
+static void test_activations(void **state)
+{
+    (void)state;
+    const int rows[] = {1, 5, 8, 64, 67};
+    for (int f = REIN_TANH; f <= (int)REIN_LINEAR; f++) {
+        rein_net_spec spec = {7, 3, {19, 33, 3}, (rein_activation)f};
+        check_net(&spec, 67, rows, 5);
+        rein_net_spec wide = {17, 3, {64, 64, 6}, (rein_activation)f};
+        check_net(&wide, 67, rows, 5);
+    }
+}
+
+static void test_rows(void **state)
+{
+    (void)state;
+    int rows[130];
+    for (int i = 0; i < 130; i++) rows[i] = i + 1;
+    rein_net_spec spec = {4, 3, {16, 24, 2}, REIN_TANH};
+    check_net(&spec, 130, rows, 130);
+}
+
+static void test_shapes(void **state)
+{
+    (void)state;
+    const int rows[] = {1, 3, 16, 33};
+    const rein_net_spec specs[] = {
+        {1, 1, {1}, REIN_TANH},           {5, 1, {4}, REIN_RELU},
+        {1, 2, {1, 1}, REIN_TANH},        {3, 2, {128, 17}, REIN_ELU},
+        {11, 4, {8, 8, 8, 1}, REIN_TANH}, {147, 3, {64, 64, 7}, REIN_TANH},
+        {17, 3, {256, 256, 1}, REIN_RELU}, {376, 2, {300, 9}, REIN_SILU},
+    };
+    for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) check_net(&specs[i], 33, rows, 4);
+}
+
+/* ---- contracts --------------------------------------------------------------------------------- */
+
+static const rein_net_spec cheetah = {17, 3, {64, 64, 6}, REIN_TANH};
+
+static void test_without_packed(void **state)
+{
+    (void)state;
+    setup s = setup_new(&cheetah, 64, 2);
+    float y[64 * 6], *grad = floats(s.n_params);
+    run(&s, 64);
+    memcpy(y, s.y, sizeof y);
+    memcpy(grad, s.grad, s.n_params * sizeof *grad);
+    rein_net_forward(s.net, s.params, NULL, s.workspace, s.x, 64, s.y);
+    rein_net_backward(s.net, s.params, NULL, s.workspace, s.dy, s.grad, NULL);
+    assert_memory_equal(s.y, y, sizeof y);
+    assert_memory_equal(s.grad, grad, s.n_params * sizeof *grad);
+    free(grad);
+    setup_free(&s);
+}
+
+/* The same rows give the same bytes in a workspace made for more of them. */
+static void test_workspace_size(void **state)
+{
+    (void)state;
+    setup small = setup_new(&cheetah, 24, 3), large = setup_new(&cheetah, 200, 3);
+    memcpy(large.x, small.x, sizeof(float) * 24 * 17);
+    memcpy(large.dy, small.dy, sizeof(float) * 24 * 6);
+    run(&small, 24);
+    run(&large, 24);
+    assert_memory_equal(small.y, large.y, sizeof(float) * 24 * 6);
+    assert_memory_equal(small.dx, large.dx, sizeof(float) * 24 * 17);
+    assert_memory_equal(small.grad, large.grad, sizeof(float) * small.n_params);
+    setup_free(&small);
+    setup_free(&large);
+}
+
+typedef struct job {
+    const setup *s;
+    float y[64 * 6], *grad;
+} job;
+
+static void *job_run(void *argument)
+{
+    job *j = argument;
+    const setup *s = j->s;
+    rein_net_workspace *workspace;
+    if (rein_net_workspace_create(s->net, 64, &workspace) != REIN_OK) return NULL;
+    for (int repeat = 0; repeat < 20; repeat++) {
+        for (int n = 64; n >= 1; n /= 2) {
+            rein_net_forward(s->net, s->params, s->packed, workspace, s->x, n, j->y);
+        }
+        rein_net_forward(s->net, s->params, s->packed, workspace, s->x, 64, j->y);
+        rein_net_backward(s->net, s->params, s->packed, workspace, s->dy, j->grad, NULL);
+    }
+    rein_net_workspace_free(workspace);
+    return j;
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    enum { THREADS = 4 };
+    setup s = setup_new(&cheetah, 64, 4);
+    run(&s, 64);
+    job jobs[THREADS];
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        jobs[i] = (job){.s = &s, .grad = floats(s.n_params)};
+        assert_int_equal(pthread_create(&threads[i], NULL, job_run, &jobs[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        void *result;
+        pthread_join(threads[i], &result);
+        assert_ptr_equal(result, &jobs[i]);
+        assert_memory_equal(jobs[i].y, s.y, sizeof jobs[i].y);
+        assert_memory_equal(jobs[i].grad, s.grad, s.n_params * sizeof(float));
+        free(jobs[i].grad);
+    }
+    setup_free(&s);
+}
+
+static void test_no_allocation(void **state)
+{
+    (void)state;
+    if (!alloc_count_works()) skip();
+    for (int f = REIN_TANH; f <= (int)REIN_LINEAR; f++) {
+        rein_net_spec spec = cheetah;
+        spec.activation = (rein_activation)f;
+        setup s = setup_new(&spec, 130, 5);
+        const long before = alloc_count();
+        for (int n = 1; n <= 130; n++) {
+            rein_net_pack(s.net, s.params, s.packed);
+            run(&s, n);
+            rein_net_products(s.net, s.params, s.packed, s.workspace, s.x, n, s.y, s.grad);
+        }
+        assert_int_equal(alloc_count(), before);
+        setup_free(&s);
+    }
+}
+
+/* The replay of the products computes the linear network without biases. */
+static void test_products(void **state)
+{
+    (void)state;
+    rein_net_spec spec = cheetah;
+    spec.activation = REIN_LINEAR;
+    setup s = setup_new(&spec, 64, 6);
+    size_t at = 0;
+    for (int l = 0, n_in = spec.n_in; l < spec.n_layers; n_in = spec.units[l++]) {
+        at += (size_t)n_in * (size_t)spec.units[l];
+        memset(s.params + at, 0, sizeof(float) * (size_t)spec.units[l]);
+        at += (size_t)spec.units[l];
+    }
+    rein_net_forward(s.net, s.params, s.packed, s.workspace, s.x, 64, s.dy);
+    float *grad = floats(s.n_params);
+    memset(grad, 0, s.n_params * sizeof *grad);
+    rein_net_products(s.net, s.params, s.packed, s.workspace, s.x, 64, s.y, grad);
+    assert_memory_equal(s.y, s.dy, sizeof(float) * 64 * 6);
+    rein_net_forward(s.net, s.params, s.packed, s.workspace, s.x, 64, s.y);
+    rein_net_backward(s.net, s.params, s.packed, s.workspace, s.dy, s.grad, NULL);
+    assert_memory_equal(grad, s.grad, sizeof(float) * 64 * 17); /* dW of the first layer */
+    free(grad);
+    setup_free(&s);
+}
+
+static void check_refused(rein_net_spec spec, const char *words)
+{
+    rein_net *net = (rein_net *)1;
+    assert_int_equal(rein_net_create(&spec, &net), REIN_EINVAL);
+    assert_null(net);
+    assert_non_null(strstr(rein_error_message(), words));
+}
+
+static void test_errors(void **state)
+{
+    (void)state;
+    check_refused((rein_net_spec){4, 2, {64, 0}, REIN_TANH}, "layer 2 of 0 units");
+    check_refused((rein_net_spec){0, 2, {64, 2}, REIN_TANH}, "0 inputs");
+    check_refused((rein_net_spec){4, 0, {64, 2}, REIN_TANH}, "0 layers");
+    check_refused((rein_net_spec){4, 17, {64, 2}, REIN_TANH}, "17 layers");
+    check_refused((rein_net_spec){4, 2, {64, 2}, (rein_activation)99}, "tanh|relu");
+    rein_net *net;
+    rein_net_workspace *workspace;
+    assert_int_equal(rein_net_create(&cheetah, &net), REIN_OK);
+    assert_int_equal(rein_net_workspace_create(net, 0, &workspace), REIN_EINVAL);
+    assert_null(workspace);
+    assert_int_equal(rein_net_n_params(net), 17 * 64 + 64 + 64 * 64 + 64 + 64 * 6 + 6);
+    assert_int_equal(rein_net_get_spec(net)->units[2], 6);
+    assert_true(strlen(rein_net_kernels()) > 5);
+    rein_net_free(net);
+    rein_net_free(NULL);
+    rein_net_workspace_free(NULL);
+}
+
+/* ---- recorded networks ------------------------------------------------------------------------- */
+
+/* Actor and critic of a recorded PPO update: 64-64 tanh nets one behind the other in params. */
+static void check_recorded(golden *g, const char *group)
+{
+    char path[128];
+    size_t dims[4];
+    snprintf(path, sizeof path, "%s/params_before", group);
+    double *params64 = golden_read(g, path, dims, NULL);
+    const size_t n_params = dims[0];
+    snprintf(path, sizeof path, "%s/obs", group);
+    double *obs = golden_read(g, path, dims, NULL);
+    const int rows = (int)dims[0], n_in = (int)dims[1];
+    assert_non_null(params64);
+    assert_non_null(obs);
+    float *params = floats(n_params);
+    for (size_t i = 0; i < n_params; i++) params[i] = (float)params64[i];
+    size_t offset = 0;
+    const char *outputs[] = {"actor_out", "value"};
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", group, outputs[i]);
+        double *want = golden_read(g, path, dims, NULL);
+        assert_non_null(want);
+        rein_net_spec spec = {n_in, 3, {64, 64, (int)dims[1]}, REIN_TANH};
+        setup s = setup_new(&spec, rows, 7);
+        assert_true(offset + s.n_params <= n_params);
+        for (int j = 0; j < rows * n_in; j++) s.x[j] = (float)obs[j];
+        rein_net_forward(s.net, params + offset, NULL, s.workspace, s.x, rows, s.y);
+        check_close(s.y, want, dims[0] * dims[1], 1e-5);
+        offset += s.n_params;
+        setup_free(&s);
+        free(want);
+    }
+    free(params);
+    free(params64);
+    free(obs);
+}
+
+static void test_recorded(void **state)
+{
+    (void)state;
+    golden g;
+    assert_true(golden_open("learning_math.h5", &g));
+    char names[64][64];
+    const int n = golden_children(&g, "/", names, 64);
+    int checked = 0;
+    for (int i = 0; i < n && i < 64; i++) {
+        if (strncmp(names[i], "ppo_update_", 11) != 0) continue;
+        check_recorded(&g, names[i]);
+        checked++;
+    }
+    assert_true(checked >= 2);
+    golden_close(&g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_activations),    cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_shapes),         cmocka_unit_test(test_without_packed),
+        cmocka_unit_test(test_workspace_size), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_no_allocation),  cmocka_unit_test(test_products),
+        cmocka_unit_test(test_errors),         cmocka_unit_test(test_recorded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -56,7 +56,7 @@
 
 REIN_CONFIG_TABLE(rein_dqn_config, REIN_DQN_FIELDS)
 
-enum { BLOCK_ROWS = 64, MIN_LOG_STEPS = 1000, LOG_ROWS = 500 };
+enum { BLOCK_ROWS = 128, MIN_LOG_STEPS = 1000, LOG_ROWS = 500 };
 
 struct rein_dqn_scratch {
     rein_net_workspace *net; /* for max(block_rows, envs of a block) rows */

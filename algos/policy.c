@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "nets/distribution.h"
+#include "nets/simd.h"
 
 enum { MAX_OBSERVATION = 1 << 24, MAX_UNITS = 1 << 16 };
 
@@ -20,8 +21,7 @@ struct rein_policy_workspace {
 
 /* --- spaces ----------------------------------------------------------------------------------- */
 
-__attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"))) static void
-bytes_to_float(const uint8_t *in, size_t n, float factor, float *out)
+REIN_CLONES static void bytes_to_float(const uint8_t *in, size_t n, float factor, float *out)
 {
     for (size_t i = 0; i < n; i++) out[i] = (float)in[i] * factor;
 }

@@ -245,7 +245,7 @@ static rein_status get_length(rein_store *store, const char *name, int max, int 
 {
     rein_dtype type;
     int n_dims;
-    int64_t dims[4];
+    int64_t dims[REIN_STORE_DIMS];
     REIN_TRY(rein_store_shape(store, name, &type, &n_dims, dims));
     if (n_dims != 1 || dims[0] < 1 || dims[0] > max) {
         return rein_fail(REIN_EFORMAT, "%s has a wrong shape", name);

@@ -1,0 +1,153 @@
+/* rein bench [NAME ...] [--threads N] [--json] */
+#include "experiments/bench.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "envs/mujoco/classes.h"
+#include "envs/registry.h"
+#include "experiments/command.h"
+#include "nets/net.h"
+
+typedef rein_status (*bench_function)(const char *subject, rein_team *team, rein_bench_result *out);
+
+/* The kinds, and the subjects that run when none are named. */
+static const struct {
+    const char *kind;
+    bench_function run;
+    const char *subjects[5]; /* all NULL: every environment */
+} kinds[] = {
+    {"env", rein_bench_env, {NULL}},
+    {"update", rein_bench_update, {"ppo", "dqn"}},
+    {"forward", rein_bench_forward, {"1", "8", "64", "256"}},
+    {"record", rein_bench_record, {"HalfCheetah-v4"}},
+    {"train", rein_bench_train, {"ppo/cartpole", "ppo/half_cheetah", "dqn/cartpole"}},
+};
+enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
+
+static int help(void)
+{
+    printf("usage: rein bench [NAME ...] [--threads N] [--json]\n"
+           "\n"
+           "Measure rates beside the machine's own limits. NAME is one of\n"
+           "  env/<id>         stepping, random actions; limit: physics or bare steps alone\n"
+           "  update/ppo|dqn   one minibatch update; limit: its matrix products alone\n"
+           "  forward/<rows>   policy network 17-64-64-6; limit: its matrix products alone\n"
+           "  record/<id>      PPO with every transition recorded; limit: without\n"
+           "  train/<config>   from beginning to end; limit: environment and matrix products\n"
+           "or a kind alone (env, update, ...); without NAME everything, about two minutes.\n"
+           "\n"
+           "  --threads N   worker threads (default 1)\n"
+           "  --json        one object a line: name, threads, rate, unit, limit, ratio\n"
+           "\n"
+           "ratio = rate / limit. Every figure is the best of %d rounds.\n", REIN_BENCH_ROUNDS);
+    return REIN_EXIT_OK;
+}
+
+double rein_bench_best(double count, const double *seconds, int n)
+{
+    double best = INFINITY;
+    for (int i = 0; i < n; i++) {
+        if (seconds[i] < best) best = seconds[i];
+    }
+    return count / best;
+}
+
+/* "25.3 M", so that columns can be compared at a glance. */
+static void print_rate(double rate)
+{
+    static const char prefixes[] = " kMG";
+    int k = 0;
+    while (rate >= 999.5 && k < 3) {
+        rate /= 1000;
+        k++;
+    }
+    printf(" %7.*f %c", rate < 99.95 ? 1 : 0, rate, prefixes[k]);
+}
+
+static rein_status run_one(bench_function function, const char *name, const char *subject,
+                           rein_team *team, bool json)
+{
+    rein_bench_result r = {0};
+    int threads = rein_team_threads(team);
+    rein_status status = function(subject, team, &r);
+    if (status != REIN_OK) return rein_fail_in(status, "%s", name);
+    if (json) {
+        printf("{\"name\": \"%s\", \"threads\": %d, \"rate\": %.6g, \"unit\": \"%s\", "
+               "\"limit\": %.6g, \"ratio\": %.4f}\n", name, threads, r.rate, r.unit, r.limit,
+               r.rate / r.limit);
+    } else {
+        printf("%-38s %3d ", name, threads);
+        print_rate(r.rate);
+        printf("%-9s", r.unit);
+        print_rate(r.limit);
+        printf("  %5.2f  %s\n", r.rate / r.limit, r.limit_is);
+    }
+    fflush(stdout);
+    return REIN_OK;
+}
+
+/* All default subjects of kind k. */
+static rein_status run_kind(int k, rein_team *team, bool json)
+{
+    char name[256];
+    for (int i = 0;; i++) {
+        const rein_env_class *env = kinds[k].subjects[0] == NULL ? rein_env_at(i) : NULL;
+        const char *subject = env != NULL ? env->id : kinds[k].subjects[i];
+        if (subject == NULL) return REIN_OK;
+        snprintf(name, sizeof name, "%s/%s", kinds[k].kind, subject);
+        REIN_TRY(run_one(kinds[k].run, name, subject, team, json));
+    }
+}
+
+static rein_status run_name(const char *name, rein_team *team, bool json)
+{
+    for (int k = 0; k < N_KINDS; k++) {
+        size_t n = strlen(kinds[k].kind);
+        if (strncmp(name, kinds[k].kind, n) != 0) continue;
+        if (name[n] == '\0') return run_kind(k, team, json);
+        if (name[n] == '/') return run_one(kinds[k].run, name, name + n + 1, team, json);
+    }
+    return rein_fail(REIN_ECONFIG, "bench: unknown name '%s'; a name begins with env/, update/, "
+                     "forward/, record/ or train/", name);
+}
+
+static rein_status run_all(int n, char **names, int64_t threads, bool json)
+{
+    rein_team *team;
+    rein_status status = rein_team_create((int)threads, &team);
+    if (status != REIN_OK) return status;
+    if (!json) {
+        printf("MuJoCo %s, %s\n%-38s %3s %10s %8s %10s  %s\n", rein_mujoco_version(),
+               rein_net_kernels(), "name", "thr", "rate", "", "limit", "ratio  limit is");
+    }
+    for (int k = 0; n == 0 && k < N_KINDS && status == REIN_OK; k++) {
+        status = run_kind(k, team, json);
+    }
+    for (int i = 0; i < n && status == REIN_OK; i++) status = run_name(names[i], team, json);
+    rein_team_free(team);
+    return status;
+}
+
+int rein_cmd_bench(int argc, char **argv)
+{
+    static const struct option options[] = {{"threads", required_argument, NULL, 't'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    int64_t threads = 1;
+    bool json = false;
+    for (int option; (option = rein_command_option(argc, argv, options)) != -1;) {
+        if (option == 'h') return help();
+        if (option == '?') return REIN_EXIT_USAGE;
+        if (option == 'j') json = true;
+        if (option == 't') {
+            rein_status status = rein_command_integer("--threads", optarg, 1, 1024, &threads);
+            if (status != REIN_OK) return rein_command_fail(status);
+        }
+    }
+    rein_status status = run_all(argc - optind, argv + optind, threads, json);
+    return status == REIN_OK ? REIN_EXIT_OK : rein_command_fail(status);
+}

@@ -1,0 +1,394 @@
+/* `rein bench update/, forward/, record/ and train/`: learners beside their matrix products. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "algos/dqn.h"
+#include "algos/ppo.h"
+#include "base/clock.h"
+#include "experiments/bench.h"
+#include "experiments/command.h"
+#include "experiments/experiment.h"
+#include "experiments/run_folder.h"
+#include "nets/gemm.h"
+
+/* ---- matrix products of a network alone ---------------------------------------------------- */
+
+typedef struct products {
+    rein_net *net;
+    rein_net_workspace *workspace;
+    int rows;
+    float *params, *packed, *x, *y, *grad;
+    void *memory;
+} products;
+
+static void products_free(products *p)
+{
+    rein_net_workspace_free(p->workspace);
+    rein_net_free(p->net);
+    free(p->memory);
+}
+
+static rein_status products_create(const rein_net_spec *spec, int rows, products *p)
+{
+    *p = (products){.rows = rows};
+    REIN_TRY(rein_net_create(spec, &p->net));
+    REIN_TRY(rein_net_workspace_create(p->net, rows, &p->workspace));
+    size_t n_params = rein_net_n_params(p->net), n_packed = rein_net_n_packed(p->net);
+    size_t n = (n_params + 15) / 16 * 16, m = (n_packed + 15) / 16 * 16;
+    size_t x = (size_t)(rows * spec->n_in), y = (size_t)(rows * spec->units[spec->n_layers - 1]);
+    p->memory = aligned_alloc(64, (2 * n + m + (x + y + 31) / 16 * 16) * sizeof(float));
+    if (p->memory == NULL) return rein_fail(REIN_ENOMEM, "no memory for a network");
+    p->packed = p->memory;
+    p->params = p->packed + m;
+    p->grad = p->params + n;
+    p->x = p->grad + n;
+    p->y = p->x + x;
+    rein_rng rng = rein_rng_stream(0, REIN_RNG_TEST, 0, 0);
+    rein_rng_normals(&rng, p->x, (int)x);
+    REIN_TRY(rein_net_init(p->net, REIN_INIT_ORTHOGONAL, 1.4, 1, &rng, p->params));
+    rein_net_pack(p->net, p->params, p->packed);
+    return REIN_OK;
+}
+
+/* Seconds of one forward and backward, from `n` of them. */
+static double products_run(products *p, int n)
+{
+    double start_s = rein_clock_s();
+    for (int i = 0; i < n; i++) {
+        rein_net_products(p->net, p->params, p->packed, p->workspace, p->x, p->rows, p->y, p->grad);
+    }
+    return (rein_clock_s() - start_s) / n;
+}
+
+/* Seconds of the products of one forward of `rows` rows, from `n` of them. */
+static rein_status products_forward(const rein_net_spec *spec, int rows, int n, double *seconds)
+{
+    rein_gemm_plan plans[REIN_MAX_LAYERS];
+    size_t widest = (size_t)spec->n_in;
+    for (int l = 0; l < spec->n_layers; l++) {
+        int k = l > 0 ? spec->units[l - 1] : spec->n_in;
+        rein_gemm_prepare(&plans[l], REIN_GEMM_ROWS_NN, rows, k, spec->units[l]);
+        if ((size_t)spec->units[l] > widest) widest = (size_t)spec->units[l];
+    }
+    size_t batch = ((size_t)rows * widest + 15) / 16 * 16, weights = widest * widest;
+    float *memory = aligned_alloc(64, (2 * batch + (weights + 15) / 16 * 16) * sizeof(float));
+    if (memory == NULL) return rein_fail(REIN_ENOMEM, "no memory for a network");
+    for (size_t i = 0; i < 2 * batch + weights; i++) memory[i] = 0.01f * (float)(i % 17);
+    double start_s = rein_clock_s();
+    for (int i = 0; i < n; i++) {
+        for (int l = 0; l < spec->n_layers; l++) {
+            rein_gemm_run(&plans[l], rows, memory + (l % 2 ? batch : 0), memory + 2 * batch,
+                          memory + (l % 2 ? 0 : batch));
+        }
+    }
+    *seconds = (rein_clock_s() - start_s) / n;
+    free(memory);
+    return REIN_OK;
+}
+
+/* ---- experiments made for benchmarks ------------------------------------------------------- */
+
+/* An experiment from a config's name and settings "key=value", ending with NULL. */
+static rein_status bench_experiment(const char *config, const char *const *settings,
+                                    rein_experiment **out)
+{
+    char path[REIN_PATH_SIZE];
+    rein_settings *s;
+    REIN_TRY(rein_command_find_config(config, path, sizeof path));
+    REIN_TRY(rein_settings_create(&s));
+    rein_status status = rein_settings_read(s, path);
+    for (; *settings != NULL && status == REIN_OK; settings++) {
+        status = rein_settings_override(s, *settings);
+    }
+    if (status == REIN_OK) status = rein_experiment_create(s, out);
+    rein_settings_free(s);
+    return status;
+}
+
+static rein_net_spec net_of(const rein_experiment *e, int n_out)
+{
+    rein_net_spec spec = {.n_in = e->spec.observation.size, .n_layers = e->net.hidden.n + 1,
+                          .activation = (rein_activation)e->net.activation};
+    for (int i = 0; i < e->net.hidden.n; i++) spec.units[i] = (int)e->net.hidden.values[i];
+    spec.units[e->net.hidden.n] = n_out;
+    return spec;
+}
+
+static int policy_outputs(const rein_experiment *e)
+{
+    const rein_action_space *a = &e->spec.action;
+    return a->kind == REIN_DISCRETE ? a->n : a->size;
+}
+
+/* ---- update/ppo and update/dqn ------------------------------------------------------------- */
+
+/* Times of one of PPO's minibatch updates, from all those of a rollout; values and advantages are
+ * computed by the collection. limit: products of both networks. */
+static rein_status update_ppo(const rein_experiment *e, rein_team *team, rein_bench_result *out)
+{
+    const rein_ppo_config *c = e->algo_config;
+    rein_task task = rein_experiment_task(e, team);
+    rein_net_spec policy = net_of(e, policy_outputs(e)), value = net_of(e, 1);
+    int rows = (int)(c->n_steps * e->env.n_envs / c->n_minibatches);
+    double n_minibatches = (double)(c->n_minibatches * c->n_epochs);
+    double rate_s[REIN_BENCH_ROUNDS], limit_s[REIN_BENCH_ROUNDS];
+    rein_ppo *ppo = NULL;
+    products p = {0}, v = {0};
+    rein_ppo_metrics metrics;
+    rein_status status = rein_ppo_create(c, &task, false, &ppo);
+    if (status == REIN_OK) status = products_create(&policy, rows, &p);
+    if (status == REIN_OK) status = products_create(&value, rows, &v);
+    for (int i = 0; i < REIN_BENCH_ROUNDS && status == REIN_OK; i++) {
+        status = rein_ppo_collect(ppo);
+        double start_s = rein_clock_s();
+        if (status == REIN_OK) status = rein_ppo_update(ppo, &metrics);
+        rate_s[i] = (rein_clock_s() - start_s) / n_minibatches;
+        limit_s[i] = products_run(&p, 2000) + products_run(&v, 2000);
+    }
+    if (status == REIN_OK) {
+        *out = (rein_bench_result){.rate = rein_bench_best(1, rate_s, REIN_BENCH_ROUNDS),
+                                   .unit = "updates/s",
+                                   .limit = rein_bench_best(1, limit_s, REIN_BENCH_ROUNDS),
+                                   .limit_is = "its matrix products"};
+    }
+    products_free(&p);
+    products_free(&v);
+    rein_ppo_free(ppo);
+    return status;
+}
+
+static rein_status update_dqn(const rein_experiment *e, rein_team *team, rein_bench_result *out)
+{
+    const rein_dqn_config *c = e->algo_config;
+    rein_task task = rein_experiment_task(e, team);
+    rein_net_spec spec = net_of(e, policy_outputs(e));
+    int rows = (int)c->batch_size;
+    double rate_s[REIN_BENCH_ROUNDS], limit_s[REIN_BENCH_ROUNDS];
+    rein_dqn *dqn = NULL;
+    products p = {0};
+    rein_status status = rein_dqn_create(c, &task, &dqn);
+    if (status == REIN_OK) status = products_create(&spec, rows, &p);
+    while (status == REIN_OK && dqn->step < 2000) {
+        status = rein_dqn_collect(dqn, 1);
+    }
+    for (int i = 0; i < REIN_BENCH_ROUNDS && status == REIN_OK; i++) {
+        double start_s = rein_clock_s(), forward_s;
+        for (int k = 0; k < 500 && status == REIN_OK; k++) status = rein_dqn_update(dqn, NULL);
+        rate_s[i] = (rein_clock_s() - start_s) / 500;
+        limit_s[i] = products_run(&p, 500);
+        if (status == REIN_OK) status = products_forward(&spec, rows, 500, &forward_s);
+        limit_s[i] += forward_s * (c->double_q ? 2 : 1);
+    }
+    if (status == REIN_OK) {
+        *out = (rein_bench_result){.rate = rein_bench_best(1, rate_s, REIN_BENCH_ROUNDS),
+                                   .unit = "updates/s",
+                                   .limit = rein_bench_best(1, limit_s, REIN_BENCH_ROUNDS),
+                                   .limit_is = "its matrix products"};
+    }
+    products_free(&p);
+    rein_dqn_free(dqn);
+    return status;
+}
+
+rein_status rein_bench_update(const char *what, rein_team *team, rein_bench_result *out)
+{
+    static const char *const none[] = {NULL};
+    bool is_ppo = strcmp(what, "ppo") == 0;
+    rein_experiment *e;
+    if (!is_ppo && strcmp(what, "dqn") != 0) {
+        return rein_fail(REIN_ENOTFOUND, "no update '%s': ppo or dqn", what);
+    }
+    REIN_TRY(bench_experiment(is_ppo ? "ppo/half_cheetah" : "dqn/cartpole", none, &e));
+    rein_status status = is_ppo ? update_ppo(e, team, out) : update_dqn(e, team, out);
+    rein_experiment_free(e);
+    return status;
+}
+
+/* ---- forward/<rows> ------------------------------------------------------------------------ */
+
+rein_status rein_bench_forward(const char *rows_text, rein_team *team, rein_bench_result *out)
+{
+    (void)team; /* one policy, one thread */
+    static const rein_net_spec spec = {.n_in = 17, .n_layers = 3, .units = {64, 64, 6},
+                                       .activation = REIN_TANH};
+    enum { REPEAT = 20000 };
+    double rate_s[REIN_BENCH_ROUNDS], limit_s[REIN_BENCH_ROUNDS];
+    int64_t rows;
+    products p;
+    REIN_TRY(rein_command_integer("rows", rows_text, 1, 65536, &rows));
+    int n = REPEAT / (int)rows + 10;
+    rein_status status = products_create(&spec, (int)rows, &p);
+    for (int i = 0; i < REIN_BENCH_ROUNDS && status == REIN_OK; i++) {
+        double start_s = rein_clock_s();
+        for (int k = 0; k < n; k++) {
+            rein_net_forward(p.net, p.params, p.packed, p.workspace, p.x, (int)rows, p.y);
+        }
+        rate_s[i] = (rein_clock_s() - start_s) / n;
+        status = products_forward(&spec, (int)rows, n, &limit_s[i]);
+    }
+    if (status == REIN_OK) {
+        *out = (rein_bench_result){.rate = rein_bench_best(1, rate_s, REIN_BENCH_ROUNDS),
+                                   .unit = "calls/s",
+                                   .limit = rein_bench_best(1, limit_s, REIN_BENCH_ROUNDS),
+                                   .limit_is = "its matrix products"};
+    }
+    products_free(&p);
+    return status;
+}
+
+/* ---- whole trainings ----------------------------------------------------------------------- */
+
+/* A recorder into a folder of its own, removed at the end. */
+static rein_status temporary_folder(char *path, size_t size)
+{
+    const char *base = getenv("TMPDIR");
+    snprintf(path, size, "%s/rein-bench-XXXXXX", base != NULL && base[0] != '\0' ? base : "/tmp");
+    if (mkdtemp(path) == NULL) return rein_fail(REIN_EIO, "cannot make a folder in %s", path);
+    return REIN_OK;
+}
+
+static rein_status bench_recorder(const rein_experiment *e, const char *folder, rein_recorder **out)
+{
+    const rein_observation_space *o = &e->spec.observation;
+    rein_recorder_options options = {
+        .folder = folder, .env_id = e->env_class->id, .n_envs = (int)e->env.n_envs,
+        .n_agents = e->spec.n_agents, .observation_type = o->dtype, .n_dims = o->n_dims,
+        .action_type = e->spec.action.kind == REIN_DISCRETE ? REIN_I32 : REIN_F32,
+        .action_size = e->spec.action.size, .transitions = true};
+    memcpy(options.shape, o->shape, sizeof o->shape);
+    return rein_recorder_create(&options, out);
+}
+
+/* Seconds of one whole training; record: every transition, files included. */
+static rein_status train_once(const rein_experiment *e, rein_team *team, bool record,
+                              double *seconds)
+{
+    char path[512];
+    rein_run run = rein_run_none;
+    rein_task task = rein_experiment_task(e, team);
+    REIN_TRY(temporary_folder(path, sizeof path));
+    rein_run_folder folder = {.fd = -1};
+    snprintf(folder.path, sizeof folder.path, "%s", path);
+    double start_s = rein_clock_s();
+    rein_status status = record ? bench_recorder(e, path, &run.recorder) : REIN_OK;
+    if (status == REIN_OK) status = e->algo_class->train(e->algo_config, &task, &run);
+    if (run.recorder != NULL) {
+        rein_status closed = rein_recorder_close(run.recorder, true);
+        if (status == REIN_OK) status = closed;
+    }
+    *seconds = rein_clock_s() - start_s;
+    rein_run_folder_remove(&folder);
+    return status;
+}
+
+rein_status rein_bench_record(const char *id, rein_team *team, rein_bench_result *out)
+{
+    char env[128];
+    snprintf(env, sizeof env, "env.id=%s", id);
+    const char *const settings[] = {env, "run.total_timesteps=20480", NULL};
+    double rate_s[REIN_BENCH_ROUNDS], limit_s[REIN_BENCH_ROUNDS];
+    rein_experiment *e;
+    REIN_TRY(bench_experiment("ppo/half_cheetah", settings, &e));
+    rein_status status = REIN_OK;
+    for (int i = 0; i < REIN_BENCH_ROUNDS && status == REIN_OK; i++) {
+        status = train_once(e, team, true, &rate_s[i]);
+        if (status == REIN_OK) status = train_once(e, team, false, &limit_s[i]);
+    }
+    if (status == REIN_OK) {
+        double steps = (double)e->run.total_timesteps;
+        *out = (rein_bench_result){
+            .rate = rein_bench_best(steps, rate_s, REIN_BENCH_ROUNDS), .unit = "steps/s",
+            .limit = rein_bench_best(steps, limit_s, REIN_BENCH_ROUNDS),
+            .limit_is = "the same without recording"};
+    }
+    rein_experiment_free(e);
+    return status;
+}
+
+/* Seconds of matrix products in one environment step of PPO: a row of the policy while collecting
+ * and one of the value network behind it, n_epochs minibatch rows. */
+static rein_status products_ppo(const rein_experiment *e, double *seconds)
+{
+    const rein_ppo_config *c = e->algo_config;
+    rein_net_spec policy = net_of(e, policy_outputs(e)), value = net_of(e, 1);
+    int n_envs = (int)e->env.n_envs, rows = (int)(c->n_steps * n_envs / c->n_minibatches);
+    double act_s, value_s, best_s = 1;
+    products p = {0}, v = {0};
+    REIN_TRY(products_forward(&policy, n_envs, 20000 / n_envs + 10, &act_s));
+    REIN_TRY(products_forward(&value, 128, 200, &value_s));
+    rein_status status = products_create(&policy, rows, &p);
+    if (status == REIN_OK) status = products_create(&value, rows, &v);
+    for (int i = 0; i < REIN_BENCH_ROUNDS && status == REIN_OK; i++) {
+        double s = products_run(&p, 500) + products_run(&v, 500);
+        if (s < best_s) best_s = s;
+    }
+    *seconds = act_s / n_envs + value_s / 128 + best_s * (double)c->n_epochs / rows;
+    products_free(&p);
+    products_free(&v);
+    return status;
+}
+
+/* The same of DQN: an update every train_frequency steps after learning_starts, and a row of the
+ * network for every greedy action. */
+static rein_status products_dqn(const rein_experiment *e, double *seconds)
+{
+    const rein_dqn_config *c = e->algo_config;
+    rein_net_spec spec = net_of(e, policy_outputs(e));
+    int rows = (int)c->batch_size, n_envs = (int)e->env.n_envs;
+    double act_s, next_s, best_s = 1, total = (double)e->run.total_timesteps;
+    products p;
+    REIN_TRY(products_forward(&spec, n_envs, 20000 / n_envs + 10, &act_s));
+    REIN_TRY(products_forward(&spec, rows, 500, &next_s));
+    rein_status status = products_create(&spec, rows, &p);
+    for (int i = 0; i < REIN_BENCH_ROUNDS && status == REIN_OK; i++) {
+        double s = products_run(&p, 500);
+        if (s < best_s) best_s = s;
+    }
+    products_free(&p);
+    double decay = c->exploration_fraction;
+    double epsilon = decay * (c->start_epsilon + c->end_epsilon) / 2 + (1 - decay) * c->end_epsilon;
+    double learning = 1 - (double)c->learning_starts / total;
+    double updates = learning * (double)c->n_updates / (double)c->train_frequency;
+    *seconds = (1 - epsilon) * act_s / n_envs +
+               updates * (best_s + next_s * (c->double_q ? 2 : 1));
+    return status;
+}
+
+static rein_status bench_training(const rein_experiment *e, rein_team *team,
+                                  rein_bench_result *out)
+{
+    rein_bench_result env;
+    rein_team *one;
+    double seconds, products_s;
+    REIN_TRY(rein_team_create(1, &one));
+    rein_status status = rein_bench_env(e->env_class->id, one, &env);
+    rein_team_free(one);
+    if (status == REIN_OK) status = train_once(e, team, true, &seconds);
+    if (status == REIN_OK) {
+        status = strcmp(e->algo_class->id, "dqn") == 0 ? products_dqn(e, &products_s)
+                                                        : products_ppo(e, &products_s);
+    }
+    if (status != REIN_OK) return status;
+    *out = (rein_bench_result){.rate = (double)e->run.total_timesteps / seconds,
+                               .unit = "steps/s",
+                               .limit = 1 / (1 / env.limit + products_s),
+                               .limit_is = "environment, then matrix products, one thread"};
+    return REIN_OK;
+}
+
+rein_status rein_bench_train(const char *config, rein_team *team, rein_bench_result *out)
+{
+    static const char *const slow[] = {"run.total_timesteps=102400", NULL};
+    static const char *const quick[] = {"run.total_timesteps=409600", NULL};
+    rein_experiment *e;
+    REIN_TRY(bench_experiment(config, slow, &e));
+    if (!e->spec.slow_step) {
+        rein_experiment_free(e);
+        REIN_TRY(bench_experiment(config, quick, &e));
+    }
+    rein_status status = bench_training(e, team, out);
+    rein_experiment_free(e);
+    return status;
+}

@@ -11,20 +11,20 @@
 #include "base/status.h"
 
 typedef struct rein_rollout {
-    int n_steps, n_rows;        /* T, N */
-    int obs_size, action_size;  /* elements per row */
-    rein_dtype action_type;     /* I32 or F32 */
-    float *observation;         /* [T, N, obs] f32: what the network saw (normalised) */
-    void *action;               /* [T, N, act] i32 or f32, unclipped */
-    float *log_prob;            /* [T, N] */
-    float *reward;              /* [T, N] what the learner uses (normalised, clipped) */
-    uint8_t *terminated;        /* [T, N] */
-    uint8_t *truncated;         /* [T, N] */
-    float *value;               /* [T, N] */
-    float *last_value;          /* [N] */
-    float *final_value;         /* [T, N] */
-    float *advantage;           /* [T, N] */
-    float *return_;             /* [T, N] advantage + value */
+    int n_steps, n_rows;       /* T, N */
+    int obs_size, action_size; /* elements per row */
+    rein_dtype action_type;    /* I32 or F32 */
+    float *observation;        /* [T, N, obs] f32: what the network saw (normalised) */
+    void *action;              /* [T, N, act] i32 or f32, unclipped */
+    float *log_prob;           /* [T, N] */
+    float *reward;             /* [T, N] what the learner uses (normalised, clipped) */
+    uint8_t *terminated;       /* [T, N] */
+    uint8_t *truncated;        /* [T, N] */
+    float *value;              /* [T, N] */
+    float *last_value;         /* [N] */
+    float *final_value;        /* [T, N] */
+    float *advantage;          /* [T, N] */
+    float *return_;            /* [T, N] advantage + value */
 } rein_rollout;
 
 /* Errors: REIN_EINVAL, REIN_ENOMEM. */

@@ -71,18 +71,17 @@ static int class_fields(const rein_experiment *e, const char *section, const rei
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
-static rein_status need_id(rein_settings *settings, const char *section, const char *id)
+static rein_status need_id(const char *section, const char *id)
 {
     if (id[0]) return REIN_OK;
-    char where[512];
-    rein_settings_where(settings, section, "id", where, sizeof where);
-    return rein_fail(REIN_ECONFIG, "%s is missing: `rein %ss` lists what there is", where, section);
+    return rein_fail(REIN_ECONFIG, "the config sets no %s.id: `rein %ss` lists what there is",
+                     section, section);
 }
 
 static rein_status find_env(rein_experiment *e, rein_settings *settings)
 {
     char where[512];
-    REIN_TRY(need_id(settings, "env", e->env.id));
+    REIN_TRY(need_id("env", e->env.id));
     rein_status status = rein_env_find(e->env.id, &e->env_class);
     if (status != REIN_OK) {
         rein_settings_where(settings, "env", "id", where, sizeof where);
@@ -96,7 +95,7 @@ static rein_status find_env(rein_experiment *e, rein_settings *settings)
 static rein_status find_algo(rein_experiment *e, rein_settings *settings)
 {
     char where[512];
-    REIN_TRY(need_id(settings, "algo", e->algo.id));
+    REIN_TRY(need_id("algo", e->algo.id));
     rein_status status = rein_algo_find(e->algo.id, &e->algo_class);
     if (status != REIN_OK) {
         rein_settings_where(settings, "algo", "id", where, sizeof where);

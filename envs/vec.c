@@ -180,9 +180,10 @@ static float *vec_row_floats(const rein_vec *vec, size_t row)
 static rein_status vec_fail_nan(const rein_vec *vec, int env, const char *what, size_t entry,
                                 float value)
 {
-    return rein_fail(REIN_ENAN, "%s returned %s[%zu] = %g (env %d, step %llu of its episode %u)",
-                     vec->env->id, what, entry, (double)value, env,
-                     (unsigned long long)vec->episode_length[env], vec->episode[env]);
+    const char *text = isnan(value) ? "NaN" : value > 0 ? "inf" : "-inf";
+    return rein_fail(REIN_ENAN, "%s returned %s[%zu] = %s (env %d, step %d of its episode %u)",
+                     vec->env->id, what, entry, text, env, vec->episode_length[env],
+                     vec->episode[env]);
 }
 
 /* Observations of count envs from `first`: replaced by 0 where not finite and the env is broken,

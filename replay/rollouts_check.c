@@ -48,7 +48,8 @@ static rein_status bad(const part_arrays *p, const char *what)
 static rein_status get_count(rein_store *store, const part_arrays *p, const char *name,
                              int64_t least, int64_t *out)
 {
-    double value;
+    double value = 0;
+    *out = 0;
     REIN_TRY(rein_store_get_number(store, "/", name, &value));
     if (!(value >= (double)least && value < 0x1p53) || value != floor(value)) {
         return rein_fail(REIN_EFORMAT, "%s: attribute %s is %g", p->path, name, value);

@@ -130,7 +130,8 @@ rein_status rein_ppo_create(const rein_ppo_config *config, const rein_task *task
                             rein_ppo **out);
 void rein_ppo_free(rein_ppo *ppo); /* NULL: does nothing */
 
-/* One rollout with values, advantages and returns; step += T E. Errors: REIN_ENAN. Allocates: no. */
+/* One rollout with values, advantages and returns; step += T E.
+ * Errors: REIN_ENAN. Allocates: no. */
 rein_status rein_ppo_collect(rein_ppo *ppo);
 
 /* All epochs over the rollout; updates += 1.

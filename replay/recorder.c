@@ -468,8 +468,10 @@ static rein_status recorder_archive(rein_recorder *r, rein_archive *archive)
     if (archive->loading) r->current = NONE;
     if (r->current == NONE) part_acquire(r);
     rollout_part *part = &r->parts[r->current];
-    REIN_TRY(archive_part(r, archive, part));
-    if (!archive->loading) return REIN_OK;
+    rein_archive_enter(archive, "part");
+    rein_status status = archive_part(r, archive, part);
+    rein_archive_leave(archive);
+    if (status != REIN_OK || !archive->loading) return status;
     part->first_step = r->n_steps - part->n_steps;
     if (part->first_step != r->n_entries * r->part_steps) {
         return rein_fail(REIN_EFORMAT, "the saved rollouts' counters are damaged");

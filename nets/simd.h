@@ -5,12 +5,32 @@
 #ifndef REIN_NETS_SIMD_H
 #define REIN_NETS_SIMD_H
 
+#include <math.h>
+
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) &&                            \
     !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define REIN_CLONES                                                                               \
     __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define REIN_CLONES
+#endif
+
+/* Loops marked `omp simd` may call glibc's vector versions of these (libmvec, within 4 units in
+ * the last place). math.h itself only says so under -ffast-math, which we do not want. */
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
+#if __GLIBC_PREREQ(2, 35)
+#define REIN_HAVE_LIBMVEC 1
+#pragma omp declare simd notinbranch
+float expf(float x);
+#pragma omp declare simd notinbranch
+float expm1f(float x);
+#pragma omp declare simd notinbranch
+float logf(float x);
+#pragma omp declare simd notinbranch
+float erff(float x);
+#pragma omp declare simd notinbranch
+float tanhf(float x);
+#endif
 #endif
 
 #endif

@@ -33,7 +33,9 @@ static void evaluate(rein_activation f, const float *x, int n, float *y, float *
     }
     for (int i = 0; i < n; i++) dy_dx[i] = 1;
     rein_activation_backward(f, 1, n, z, y, dy_dx, sums);
-    assert_memory_equal(sums, dy_dx, sizeof(float) * (size_t)n); /* one row is its own sum */
+    for (int i = 0; i < n; i++) { /* one row is its own sum */
+        assert_true(sums[i] == dy_dx[i] || (isnan(sums[i]) && isnan(dy_dx[i])));
+    }
 }
 
 static void test_recorded(void **state)

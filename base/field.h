@@ -46,27 +46,27 @@ typedef struct rein_field {
     const char *doc;           /* one line, with the unit */
 } rein_field;
 
-#define REIN_MEMBER_integer(name) int64_t name;
-#define REIN_MEMBER_real(name) double name;
-#define REIN_MEMBER_flag(name) bool name;
-#define REIN_MEMBER_choice(name) int name;
-#define REIN_MEMBER_integers(name) rein_list name;
-#define REIN_MEMBER_text(name) char name[REIN_TEXT_SIZE];
+#define REIN_MEMBER_integer(name)                          int64_t name;
+#define REIN_MEMBER_real(name)                             double name;
+#define REIN_MEMBER_flag(name)                             bool name;
+#define REIN_MEMBER_choice(name)                           int name;
+#define REIN_MEMBER_integers(name)                         rein_list name;
+#define REIN_MEMBER_text(name)                             char name[REIN_TEXT_SIZE];
 #define REIN_MEMBER(type, name, default_value, range, doc) REIN_MEMBER_##type(name)
-#define REIN_FIELD_ENTRY(type, name, default_value, range, doc)                                   \
+#define REIN_FIELD_ENTRY(type, name, default_value, range, doc)                                    \
     {#name, REIN_FIELD_##type, offsetof(field_owner, name), default_value, range, doc},
 
 /* Define `typedef struct name {...} name` and `static const rein_field name_fields[]`; the number
  * of entries is REIN_FIELD_COUNT(name_fields). At file scope, once per file. */
-#define REIN_CONFIG_STRUCT(name, FIELDS)                                                          \
-    typedef struct name {                                                                         \
-        FIELDS(REIN_MEMBER)                                                                       \
+#define REIN_CONFIG_STRUCT(name, FIELDS)                                                           \
+    typedef struct name {                                                                          \
+        FIELDS(REIN_MEMBER)                                                                        \
     } name;
-#define REIN_CONFIG(name, FIELDS)                                                                 \
-    REIN_CONFIG_STRUCT(name, FIELDS)                                                              \
+#define REIN_CONFIG(name, FIELDS)                                                                  \
+    REIN_CONFIG_STRUCT(name, FIELDS)                                                               \
     REIN_CONFIG_TABLE(name, FIELDS)
-#define REIN_CONFIG_TABLE(name, FIELDS)                                                           \
-    typedef name field_owner;                                                                     \
+#define REIN_CONFIG_TABLE(name, FIELDS)                                                            \
+    typedef name field_owner;                                                                      \
     static const rein_field name##_fields[] = {FIELDS(REIN_FIELD_ENTRY)};
 #define REIN_FIELD_COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
 

@@ -112,9 +112,12 @@ static rein_status settings_add(rein_settings *settings, const char *section, si
     setting *list = list_grow(settings->settings, settings->n_settings, sizeof *list);
     if (!list) return rein_fail(REIN_ENOMEM, "no memory for settings");
     settings->settings = list;
-    setting s = {strndup(section, n_section), key ? strdup(key) : NULL,
-                 text ? strdup(text) : NULL,  key_at,
-                 value_at,                    false};
+    setting s = {strndup(section, n_section),
+                 key ? strdup(key) : NULL,
+                 text ? strdup(text) : NULL,
+                 key_at,
+                 value_at,
+                 false};
     if (!s.section || (key && !s.key) || (text && !s.text)) {
         setting_fini(&s);
         return rein_fail(REIN_ENOMEM, "no memory for settings");
@@ -204,8 +207,8 @@ static rein_status syntax_error(const reader *r)
         return rein_fail(REIN_ENOMEM, "no memory to parse '%.300s'", r->file);
     }
     bool is_byte = p->error == YAML_READER_ERROR;
-    place at = is_byte ? reader_place_of_byte(r, p->problem_offset)
-                       : reader_place(r, p->problem_mark);
+    place at =
+        is_byte ? reader_place_of_byte(r, p->problem_offset) : reader_place(r, p->problem_mark);
     const char *problem = p->problem ? p->problem : "not YAML";
     if (!p->context || is_byte) return fail_at(&at, "%s", problem);
     return fail_at(&at, "%s, %s", problem, p->context);

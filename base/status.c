@@ -50,8 +50,8 @@ const char *rein_error_message(void)
 const char *rein_status_name(rein_status status)
 {
     switch (status) {
-#define X(name, value, text)                                                                      \
-    case REIN_##name:                                                                             \
+#define X(name, value, text)                                                                       \
+    case REIN_##name:                                                                              \
         return "REIN_" #name;
         REIN_STATUS_LIST(X)
 #undef X

@@ -15,14 +15,14 @@
 #include "base/rng.h"
 
 #define TEST_FIELDS(X)                                                                             \
-    X(integer, n_steps, "2048", "[1, 1048576]", "steps")                                          \
-    X(integer, any, "0", "", "any whole number")                                                  \
-    X(integer, positive, "1", "(0, inf)", "open on both sides")                                   \
-    X(real, lr, "3e-4", "(0, 1]", "step size")                                                    \
-    X(real, free, "0", "", "any number")                                                          \
-    X(flag, anneal, "true", "", "a flag")                                                         \
-    X(choice, activation, "tanh", "tanh|relu|elu", "a choice")                                    \
-    X(integers, hidden, "[64, 64]", "[1, 65536]", "a list")                                       \
+    X(integer, n_steps, "2048", "[1, 1048576]", "steps")                                           \
+    X(integer, any, "0", "", "any whole number")                                                   \
+    X(integer, positive, "1", "(0, inf)", "open on both sides")                                    \
+    X(real, lr, "3e-4", "(0, 1]", "step size")                                                     \
+    X(real, free, "0", "", "any number")                                                           \
+    X(flag, anneal, "true", "", "a flag")                                                          \
+    X(choice, activation, "tanh", "tanh|relu|elu", "a choice")                                     \
+    X(integers, hidden, "[64, 64]", "[1, 65536]", "a list")                                        \
     X(text, out, "runs", "", "a folder")
 REIN_CONFIG(test_config, TEST_FIELDS)
 enum { N_FIELDS = REIN_FIELD_COUNT(test_config_fields) };
@@ -113,9 +113,9 @@ static void test_integers(void **state)
     refuse("any", "18446744073709551616", "'18446744073709551616' does not fit 64 bits");
     refuse("any", "2.5", "'2.5' is not a whole number");
     refuse("any", "1e-1", "'1e-1' is not a whole number");
-    static const char *const bad[] = {"",   "x",     "1x",   "1 2",  "0x10", "-",    "+", "e6", "1e",
-                                      "1e+", "1__0", "_1",   "1_",   "1._5", "1.2.3", ".", "--1",
-                                      "inf", "nan",  "true", "1e5.5"};
+    static const char *const bad[] = {"",      "x",  "1x",  "1 2",  "0x10", "-",    "+",
+                                      "e6",    "1e", "1e+", "1__0", "_1",   "1_",   "1._5",
+                                      "1.2.3", ".",  "--1", "inf",  "nan",  "true", "1e5.5"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char message[64];
         snprintf(message, sizeof message, "'%s' is not a number", bad[i]);
@@ -237,9 +237,10 @@ static void test_text(void **state)
     assert_non_null(strstr(rein_error_message(), "is longer than 255 bytes"));
     assert_memory_equal(&c, &kept, sizeof c);
     static const char *const bad[] = {
-        "a\nb",         "\t",           "\x7f",         "\xc2\x85",     "\xe2\x80\xa8",
-        "\xef\xbb\xbf", "\xff",         "\xc3",         "\xc0\x80",     "\xe0\x80\x80",
-        "\xed\xa0\x80", "\xf4\x90\x80\x80", "a\x80",    "\xef\xbf\xbf", "\xf0\x9f\x90 ",
+        "a\nb",         "\t",           "\x7f",          "\xc2\x85",
+        "\xe2\x80\xa8", "\xef\xbb\xbf", "\xff",          "\xc3",
+        "\xc0\x80",     "\xe0\x80\x80", "\xed\xa0\x80",  "\xf4\x90\x80\x80",
+        "a\x80",        "\xef\xbf\xbf", "\xf0\x9f\x90 ",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) refuse("out", bad[i], control);
 }
@@ -253,11 +254,10 @@ static void test_round_trip(void **state)
     static const struct {
         const char *name, *set, *get;
     } known[] = {
-        {"lr", "3e-4", "0.0003"},     {"lr", "0.1", "0.1"},       {"free", "1e22", "1e+22"},
-        {"free", "-0.0", "-0"},       {"free", "100", "1e+02"},   {"any", "1e6", "1000000"},
-        {"anneal", "false", "false"}, {"activation", "relu", "relu"},
-        {"hidden", "7", "[7]"},       {"hidden", "[]", "[]"},     {"hidden", "1,2", "[1, 2]"},
-        {"out", "a b", "a b"},
+        {"lr", "3e-4", "0.0003"},     {"lr", "0.1", "0.1"},           {"free", "1e22", "1e+22"},
+        {"free", "-0.0", "-0"},       {"free", "100", "1e+02"},       {"any", "1e6", "1000000"},
+        {"anneal", "false", "false"}, {"activation", "relu", "relu"}, {"hidden", "7", "[7]"},
+        {"hidden", "[]", "[]"},       {"hidden", "1,2", "[1, 2]"},    {"out", "a b", "a b"},
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         accept(&c, known[i].name, known[i].set);
@@ -332,8 +332,9 @@ static void test_edit_distance(void **state)
     static const struct {
         const char *a, *b;
         int distance;
-    } known[] = {{"", "", 0},         {"", "abc", 3},         {"lr", "lrr", 1},   {"tahn", "tanh", 1},
-                 {"alog", "algo", 1}, {"kitten", "sitting", 3}, {"abc", "xyz", 3}, {"ca", "abc", 3}};
+    } known[] = {{"", "", 0},         {"", "abc", 3},      {"lr", "lrr", 1},
+                 {"tahn", "tanh", 1}, {"alog", "algo", 1}, {"kitten", "sitting", 3},
+                 {"abc", "xyz", 3},   {"ca", "abc", 3}};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         assert_int_equal(rein_edit_distance(known[i].a, known[i].b), known[i].distance);
         assert_int_equal(rein_edit_distance(known[i].b, known[i].a), known[i].distance);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -176,6 +177,45 @@ static void test_read_text(void **state)
     free(text);
 }
 
+static void on_signal(int number)
+{
+    (void)number;
+}
+
+/* A pipe that comes in pieces, and a signal before each of them. */
+static void test_interrupted_pipe(void **state)
+{
+    (void)state;
+    enum { PIECES = 40, PIECE = 1000 };
+    int ends[2];
+    char path[64], *text;
+    size_t size;
+    struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART: read gives EINTR */
+    assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
+    assert_int_equal(pipe(ends), 0);
+    snprintf(path, sizeof path, "/dev/fd/%d", ends[0]);
+    pid_t reader = getpid(), writer = fork();
+    assert_true(writer >= 0);
+    if (writer == 0) {
+        char piece[PIECE];
+        for (int i = 0; i < PIECES; i++) {
+            usleep(1000);
+            kill(reader, SIGUSR1);
+            usleep(500);
+            memset(piece, 'a' + i % 26, sizeof piece);
+            if (write(ends[1], piece, sizeof piece) != sizeof piece) _exit(1);
+        }
+        _exit(0);
+    }
+    close(ends[1]);
+    assert_int_equal(rein_file_read_text(path, 1 << 20, &text, &size), REIN_OK);
+    assert_int_equal(size, PIECES * PIECE);
+    for (size_t i = 0; i < size; i++) assert_int_equal(text[i], 'a' + (int)(i / PIECE) % 26);
+    free(text);
+    close(ends[0]);
+    waitpid(writer, NULL, 0);
+}
+
 /* ---- disks and folders that say no ----------------------------------------------------------- */
 
 static void check_unwritten(const char *path, const void *data, size_t size, const char *message)
@@ -290,10 +330,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, folder_setup, folder_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_write_read),   TEST(test_large),      TEST(test_seal_format),
-        TEST(test_seal_refuses), TEST(test_read_text),  TEST(test_read_errors),
-        TEST(test_full_disk),    TEST(test_no_space),   TEST(test_write_errors),
-        TEST(test_folders),      TEST(test_unwritable_folder),
+        TEST(test_write_read),        TEST(test_large),
+        TEST(test_seal_format),       TEST(test_seal_refuses),
+        TEST(test_read_text),         TEST(test_read_errors),
+        TEST(test_full_disk),         TEST(test_no_space),
+        TEST(test_write_errors),      TEST(test_folders),
+        TEST(test_unwritable_folder), TEST(test_interrupted_pipe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

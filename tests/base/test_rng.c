@@ -1,4 +1,5 @@
-/* Streams: the published numbers of Philox, uniform and normal moments, no bias, no shared state. */
+/* Streams: the published numbers of Philox, uniform and normal moments, no bias, no shared state.
+ */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

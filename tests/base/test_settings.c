@@ -1,4 +1,5 @@
-/* Settings: YAML and the command line into config structs, and where and what is wrong with them. */
+/* Settings: YAML and the command line into config structs, and where and what is wrong with them.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,16 +15,16 @@
 #include "base/settings.h"
 
 #define ALGO_FIELDS(X)                                                                             \
-    X(text, id, "ppo", "", "which algorithm")                                                     \
-    X(real, lr, "3e-4", "(0, 1]", "step size")                                                    \
-    X(integer, n_epochs, "10", "[1, 1000]", "passes over a rollout")                              \
-    X(flag, anneal_lr, "true", "", "lr falls to 0")                                               \
-    X(integers, hidden, "[64, 64]", "[1, 65536]", "units")                                        \
+    X(text, id, "ppo", "", "which algorithm")                                                      \
+    X(real, lr, "3e-4", "(0, 1]", "step size")                                                     \
+    X(integer, n_epochs, "10", "[1, 1000]", "passes over a rollout")                               \
+    X(flag, anneal_lr, "true", "", "lr falls to 0")                                                \
+    X(integers, hidden, "[64, 64]", "[1, 65536]", "units")                                         \
     X(choice, activation, "tanh", "tanh|relu|elu", "activation")
 REIN_CONFIG(algo_config, ALGO_FIELDS)
 
 #define RUN_FIELDS(X)                                                                              \
-    X(integer, seed, "0", "[0, inf)", "seed")                                                     \
+    X(integer, seed, "0", "[0, inf)", "seed")                                                      \
     X(text, out, "runs", "", "folder")
 REIN_CONFIG_STRUCT(run_config, RUN_FIELDS)
 static const rein_field run_fields[] = {
@@ -132,8 +133,13 @@ static void test_no_guessing(void **state)
 static void test_empty_files(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"", "\n\n", "# only a comment\n", "\xef\xbb\xbf", "{}",
-                                        "---\n{}\n...\n", "%YAML 1.1\n---\nrun: {seed: 0}\n"};
+    static const char *const texts[] = {"",
+                                        "\n\n",
+                                        "# only a comment\n",
+                                        "\xef\xbb\xbf",
+                                        "{}",
+                                        "---\n{}\n...\n",
+                                        "%YAML 1.1\n---\nrun: {seed: 0}\n"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         assert_int_equal(good(texts[i]).run.seed, 0);
     }
@@ -280,7 +286,8 @@ static void test_structure(void **state)
     bad("{a: b}: {}", "c.yaml:1:1: the name of a section is missing");
     bad("algo:\n  lr: 1\n  id: x\n  lr: 1\n", "c.yaml:4:3: algo.lr is set already in line 2");
     bad("algo: {}\nrun: {}\nalgo: {}\n", "c.yaml:3:1: section algo is there already in line 1");
-    bad("run: {}\n---\nrun: {}\n", "c.yaml:2:1: a config is one document, here starts a second one");
+    bad("run: {}\n---\nrun: {}\n",
+        "c.yaml:2:1: a config is one document, here starts a second one");
     bad("run: {seed: &a 1}", "c.yaml:1:13: anchors (&name) are not supported");
     bad("run: &a {seed: 1}", "c.yaml:1:6: anchors (&name) are not supported");
     bad("run: {seed: *a}", "c.yaml:1:13: aliases (*name) are not supported");
@@ -291,7 +298,8 @@ static void test_structure(void **state)
 static void test_syntax(void **state)
 {
     (void)state;
-    bad("algo: {lr: 1", "c.yaml:2:1: did not find expected ',' or '}', while parsing a flow mapping");
+    bad("algo: {lr: 1",
+        "c.yaml:2:1: did not find expected ',' or '}', while parsing a flow mapping");
     bad("algo:\n\tlr: 1\n", "c.yaml:2:1: found character that cannot start any token, while "
                             "scanning for the next token");
     bad("algo:\n  lr: 1\n id: 2\n", "c.yaml:3:2: did not find expected key, while parsing a block "

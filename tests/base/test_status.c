@@ -51,7 +51,7 @@ static void test_names(void **state)
 {
     (void)state;
 #define X(name, value, text)                                                                       \
-    assert_int_equal(REIN_##name, value);                                                         \
+    assert_int_equal(REIN_##name, value);                                                          \
     assert_string_equal(rein_status_name((rein_status)value), "REIN_" #name);                      \
     assert_true(strlen(text) > 0);
     REIN_STATUS_LIST(X)

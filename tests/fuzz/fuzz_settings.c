@@ -10,11 +10,11 @@
 #include "base/settings.h"
 
 #define FUZZ_FIELDS(X)                                                                             \
-    X(text, id, "ppo", "", "text")                                                                \
-    X(real, lr, "3e-4", "(0, 1]", "real")                                                         \
-    X(integer, n, "10", "[-5, inf)", "integer")                                                   \
-    X(flag, anneal, "true", "", "flag")                                                           \
-    X(integers, hidden, "[64, 64]", "[1, 65536]", "list")                                         \
+    X(text, id, "ppo", "", "text")                                                                 \
+    X(real, lr, "3e-4", "(0, 1]", "real")                                                          \
+    X(integer, n, "10", "[-5, inf)", "integer")                                                    \
+    X(flag, anneal, "true", "", "flag")                                                            \
+    X(integers, hidden, "[64, 64]", "[1, 65536]", "list")                                          \
     X(choice, activation, "tanh", "tanh|relu|elu", "choice")
 REIN_CONFIG(fuzz_config, FUZZ_FIELDS)
 enum { N = REIN_FIELD_COUNT(fuzz_config_fields) };

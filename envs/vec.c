@@ -267,19 +267,6 @@ static rein_status vec_autoreset(rein_vec *vec, int env)
 
 /* ---- step ---------------------------------------------------------------------------------- */
 
-/* Sums whose episode the step before ended begin anew. */
-static void vec_clear_ended(rein_vec *vec, int first, int count)
-{
-    const uint8_t *terminated = vec->terminated + first, *truncated = vec->truncated + first;
-    double *episode_return = vec->episode_return + first;
-    int32_t *episode_length = vec->episode_length + first;
-    for (int i = 0; i < count; i++) {
-        bool ended = (terminated[i] | truncated[i]) != 0;
-        episode_return[i] = ended ? 0 : episode_return[i];
-        episode_length[i] = ended ? 0 : episode_length[i];
-    }
-}
-
 static void vec_step_envs(rein_vec *vec, int first, int count)
 {
     void (*step)(void *, rein_rng *, rein_env_io *) = vec->env->step;
@@ -292,7 +279,9 @@ static void vec_step_envs(rein_vec *vec, int first, int count)
     for (int env = first; env < first + count; env++) {
         rein_rng rng =
             rein_rng_stream(vec->seed, REIN_RNG_DYNAMICS, (uint32_t)env, vec->steps[env]++);
-        vec->episode_length[env]++;
+        bool begins = (vec->terminated[env] | vec->truncated[env]) != 0;
+        vec->episode_length[env] = (begins ? 0 : vec->episode_length[env]) + 1;
+        vec->episode_return[env] = begins ? 0 : vec->episode_return[env];
         step(state, &rng, &io);
         state += state_stride;
         io.observation = (unsigned char *)io.observation + observation_bytes;
@@ -335,7 +324,6 @@ static void vec_truncate(rein_vec *vec, int first, int count)
 rein_status rein_vec_step_block(rein_vec *vec, int block)
 {
     int first, count = rein_vec_block(vec, block, &first);
-    vec_clear_ended(vec, first, count);
     vec_step_envs(vec, first, count);
     REIN_TRY(vec_check_observations(vec, first, count));
     REIN_TRY(vec_check_rewards(vec, first, count));

@@ -22,10 +22,10 @@ REIN_CONFIG(cartpole_config, CARTPOLE_FIELDS)
 #define TOTAL_MASS (0.1 + 1.0) /* kg, pole and cart */
 #define LENGTH 0.5             /* m, half of the pole */
 #define POLE_MOMENT (MASS_POLE * LENGTH)
-#define FORCE 10.0                               /* N */
-#define DT_S 0.02                                /* explicit Euler */
-#define MAX_ANGLE (12 * 2 * M_PI / 360)          /* rad */
-#define MAX_POSITION 2.4                         /* m */
+#define FORCE 10.0                     /* N */
+#define DT_S 0.02                      /* explicit Euler */
+#define MAX_ANGLE (12 * 2 * M_PI / 360) /* rad */
+#define MAX_POSITION 2.4               /* m */
 enum { N = 4 };
 
 typedef struct cartpole_state {
@@ -72,6 +72,21 @@ static void cartpole_reset(void *state, rein_rng *rng, rein_env_io *io)
     cartpole_observe(s, io);
 }
 
+/* State [4] and observation [4]. From registers: reading the state back at once, two numbers at a
+ * time, waits for stores that were made one by one, which costs a fifth of a step. */
+static inline void cartpole_write(double *state, float *observation, double x, double x_dot,
+                                  double angle, double angle_dot)
+{
+    state[0] = x;
+    state[1] = x_dot;
+    state[2] = angle;
+    state[3] = angle_dot;
+    observation[0] = (float)x;
+    observation[1] = (float)x_dot;
+    observation[2] = (float)angle;
+    observation[3] = (float)angle_dot;
+}
+
 static void cartpole_step(void *state, rein_rng *rng, rein_env_io *io)
 {
     (void)rng;
@@ -87,17 +102,17 @@ static void cartpole_step(void *state, rein_rng *rng, rein_env_io *io)
                        (LENGTH * (4.0 / 3.0 - MASS_POLE * (cosine * cosine) / TOTAL_MASS));
     double x_acc = push - POLE_MOMENT * angle_acc * cosine / TOTAL_MASS;
 
-    s->x[0] = x = x + DT_S * x_dot;
-    s->x[1] = x_dot + DT_S * x_acc;
-    s->x[2] = angle = angle + DT_S * angle_dot;
-    s->x[3] = angle_dot + DT_S * angle_acc;
+    x += DT_S * x_dot;
+    x_dot += DT_S * x_acc;
+    angle += DT_S * angle_dot;
+    angle_dot += DT_S * angle_acc;
+    cartpole_write(s->x, io->observation, x, x_dot, angle, angle_dot);
 
     bool fell = (fabs(x) > MAX_POSITION) | (fabs(angle) > MAX_ANGLE);
     float reward = fell ? s->reward_end : s->reward_alive;
     s->reward = (double)reward;
     *io->reward = reward;
     *io->terminated = fell;
-    cartpole_observe(s, io);
 }
 
 static const rein_env_quantity *cartpole_quantities(const void *state)

@@ -55,6 +55,7 @@ static inline void temporary_remove(const char *path)
 static inline char *temporary_bytes(const char *folder, const char *name, size_t *size)
 {
     char path[512];
+    *size = 0;
     snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *file = fopen(path, "rb");
     if (file == NULL) return NULL;

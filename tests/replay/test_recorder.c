@@ -572,7 +572,8 @@ static void test_killed(void **state)
         char *folder = folder_new();
         pid_t child = fork();
         if (child == 0) child_records(folder);
-        usleep(500 + mix((uint32_t)i) % 40000);
+        for (int k = 0; k < 20000 && temporary_count(folder, "rollouts") < i % 10; k++) usleep(500);
+        usleep(mix((uint32_t)i) % 3000); /* anywhere within the next part or so */
         kill(child, SIGKILL);
         int how;
         waitpid(child, &how, 0);

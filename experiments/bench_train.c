@@ -174,7 +174,7 @@ static rein_status update_dqn(const rein_experiment *e, rein_team *team, rein_be
         status = rein_dqn_collect(dqn, 1);
     }
     for (int i = 0; i < REIN_BENCH_ROUNDS && status == REIN_OK; i++) {
-        double start_s = rein_clock_s(), forward_s;
+        double start_s = rein_clock_s(), forward_s = 0;
         for (int k = 0; k < 500 && status == REIN_OK; k++) status = rein_dqn_update(dqn, NULL);
         rate_s[i] = (rein_clock_s() - start_s) / 500;
         limit_s[i] = products_run(&p, 500);

@@ -44,7 +44,7 @@ static rein_status check_rules(const rein_env_class *env, const void *config,
         &(rein_check_options){.seed = (uint64_t)o->seed, .n_steps = (int)o->steps}, &report));
     for (int i = 0; i < report.n; i++) {
         const rein_check_line *line = &report.lines[i];
-        printf("%-4s  %-16s  %s\n", line->passed ? "ok" : "FAIL", line->name, line->text);
+        printf("%-4s  %-21s  %s\n", line->passed ? "ok" : "FAIL", line->name, line->text);
     }
     *n_failed = report.n_failed;
     return REIN_OK;
@@ -56,12 +56,12 @@ static rein_status check_trace(const rein_env_class *env, const void *config, co
     rein_trace_report report = {0};
     rein_status status = rein_trace_check(env, config, path, &report);
     if (status != REIN_OK && status != REIN_EDIFFER) return status;
-    printf("%-4s  %-16s  %s: %d episode%s of %d group%s, %s steps, %s numbers\n",
+    printf("%-4s  %-21s  %s: %d episode%s of %d group%s, %s steps, %s numbers\n",
            status == REIN_OK ? "ok" : "FAIL", "trace", path, report.n_episodes,
            report.n_episodes == 1 ? "" : "s", report.n_groups, report.n_groups == 1 ? "" : "s",
            rein_format_count(report.n_steps, steps, sizeof steps),
            rein_format_count(report.n_compared, numbers, sizeof numbers));
-    if (report.note[0]) printf("      %-16s  %s\n", "", report.note);
+    if (report.note[0]) printf("      %-21s  %s\n", "", report.note);
     return status;
 }
 

@@ -14,7 +14,8 @@ static int help(void)
            "\n"
            "Only these keys can be changed:\n"
            "  run.total_timesteps=N  train longer, a finished run, too. Schedules that depend on\n"
-           "                         the total (a learning rate falling to 0) follow the new one\n"
+           "                         the total (a learning rate falling to 0) follow the new one;\n"
+           "                         a smaller one ends the run where it is\n"
            "  run.threads=N          the result does not depend on it\n"
            "  log.*                  but log.rollouts: what is recorded stays the same\n");
     return REIN_EXIT_OK;

@@ -259,7 +259,6 @@ static rein_status load_checkpoint(folder_run *r)
 {
     char path[REIN_PATH_SIZE + 32];
     uint64_t hash;
-    int64_t total = r->options.experiment->run.total_timesteps;
     path_of(r, "checkpoint.h5", path);
     if (!rein_file_exists(path)) return rein_run_folder_clear(r->options.folder);
     REIN_TRY(rein_experiment_hash(r->options.experiment, &hash));
@@ -270,10 +269,6 @@ static rein_status load_checkpoint(folder_run *r)
         return rein_fail(REIN_EFORMAT, "%s/config.yaml was changed after %s was made: put it back "
                          "(the checkpoint's attribute `config` has it), or train a new run",
                          r->options.folder->path, path);
-    }
-    if (r->state.step > total) {
-        return rein_fail(REIN_ECONFIG, "run.total_timesteps=%lld: the run has done %lld already",
-                         (long long)total, (long long)r->state.step);
     }
     r->checkpoint_step = r->state.step;
     r->before_s = r->state.time_s;

@@ -13,11 +13,11 @@ enum { NAME_SIZE = 200, PATH_SIZE = 512, MAX_COLUMNS = 64 };
 
 typedef struct tracer {
     const rein_env_class *env;
-    const void *config;     /* the caller's */
-    void *variant;          /* [env->config_size] copy for the group at hand */
+    const void *config; /* the caller's */
+    void *variant;      /* [env->config_size] copy for the group at hand */
     rein_store *store;
     rein_trace_report *report;
-    char versions[128];     /* other MuJoCo versions that have a recording of env */
+    char versions[128]; /* other MuJoCo versions that have a recording of env */
 } tracer;
 
 /* ---- one episode --------------------------------------------------------------------------- */
@@ -25,7 +25,9 @@ typedef struct tracer {
 /* Rows [first, first + n_rows) of an array as a trace's column. */
 static rein_trace_column tracer_column(const rein_recorded *array, int64_t first, int64_t n_rows)
 {
-    return (rein_trace_column){.name = array->name, .n_rows = n_rows, .size = array->size,
+    return (rein_trace_column){.name = array->name,
+                               .n_rows = n_rows,
+                               .size = array->size,
                                .values = array->values + first * array->size,
                                .single = array->single};
 }
@@ -53,7 +55,9 @@ static rein_status tracer_episode(tracer *t, const rein_recording *recording, co
 {
     rein_trace_column columns[MAX_COLUMNS];
     const rein_recorded *action = rein_recording_find(recording, "action");
-    rein_trace trace = {.name = name, .n_steps = n_steps, .columns = columns,
+    rein_trace trace = {.name = name,
+                        .n_steps = n_steps,
+                        .columns = columns,
                         .action = action->values + first * action->size,
                         .action_size = action->size};
     for (int i = 0; i < recording->n && trace.n_columns < MAX_COLUMNS; i++) {
@@ -254,8 +258,8 @@ rein_status rein_trace_check(const rein_env_class *env, const void *config, cons
     *report = (rein_trace_report){0};
     REIN_TRY(rein_store_open_plain(path, &t.store));
     t.variant = malloc(env->config_size > 0 ? env->config_size : 1);
-    rein_status status = t.variant != NULL ? tracer_run(&t)
-                                           : rein_fail(REIN_ENOMEM, "no memory for a config");
+    rein_status status =
+        t.variant != NULL ? tracer_run(&t) : rein_fail(REIN_ENOMEM, "no memory for a config");
     if (status != REIN_OK) status = rein_fail_in(status, "%s", path);
     free(t.variant);
     rein_store_free(t.store);

@@ -8,9 +8,9 @@
 typedef struct rein_trace_report {
     int n_groups, n_episodes; /* replayed */
     int64_t n_steps;
-    int64_t n_compared;  /* numbers */
-    int n_skipped;       /* variants with settings that the class lacks */
-    char note[512];      /* which were skipped, and why; "" for none */
+    int64_t n_compared; /* numbers */
+    int n_skipped;      /* variants with settings that the class lacks */
+    char note[512];     /* which were skipped, and why; "" for none */
 } rein_trace_report;
 
 /* Replay every group of the file that belongs to class `env`, until the first difference.

@@ -393,28 +393,36 @@ rein_status rein_dqn_train(const void *config, const rein_task *task, rein_run *
 
 /* --- save, load, create, free ----------------------------------------------------------------- */
 
-rein_status rein_dqn_archive(rein_dqn *dqn, rein_archive *archive, const char *folder)
+static rein_status archive_parts(rein_dqn *dqn, rein_archive *archive, const char *folder)
 {
-    rein_policy *policy = dqn->policy;
-    rein_archive_enter(archive, "dqn");
+    size_t n = dqn->policy->n_params;
     REIN_TRY(rein_archive_i64(archive, "step", &dqn->step));
     REIN_TRY(rein_archive_i64(archive, "updates", &dqn->updates));
-    REIN_TRY(rein_archive_i64(archive, "timesteps", &policy->timesteps));
     REIN_TRY(rein_archive_f64(archive, "loss_sum", &dqn->loss_sum));
     REIN_TRY(rein_archive_f64(archive, "q_sum", &dqn->q_sum));
     REIN_TRY(rein_archive_i64(archive, "n_summed", &dqn->n_summed));
-    REIN_TRY(rein_archive_array(archive, "params", REIN_F32, policy->params, policy->n_params));
-    REIN_TRY(rein_archive_array(archive, "target_params", REIN_F32, dqn->target_params,
-                                policy->n_params));
-    REIN_TRY(rein_optimizer_archive(dqn->optimizer, archive));
-    REIN_TRY(rein_vec_archive(dqn->vec, archive));
-    REIN_TRY(rein_episodes_archive(&dqn->episodes, archive));
-    REIN_TRY(rein_ring_archive(dqn->ring, archive, folder));
+    REIN_TRY(rein_archive_array(archive, "params", REIN_F32, dqn->policy->params, n));
+    REIN_TRY(rein_archive_array(archive, "target_params", REIN_F32, dqn->target_params, n));
+#define PART(name, expression)                                                                     \
+    rein_archive_enter(archive, name);                                                             \
+    REIN_TRY(expression);                                                                          \
+    rein_archive_leave(archive)
+    PART("optimizer", rein_optimizer_archive(dqn->optimizer, archive));
+    PART("vec", rein_vec_archive(dqn->vec, archive));
+    PART("episodes", rein_episodes_archive(&dqn->episodes, archive));
+#undef PART
+    return rein_ring_archive(dqn->ring, archive, folder); /* in its own group, replay/ */
+}
+
+rein_status rein_dqn_archive(rein_dqn *dqn, rein_archive *archive, const char *folder)
+{
+    rein_archive_enter(archive, "dqn");
+    REIN_TRY(archive_parts(dqn, archive, folder));
     rein_archive_leave(archive);
-    if (archive->loading) {
-        rein_policy_pack(policy);
-        rein_net_pack(policy->net, dqn->target_params, dqn->target_packed);
-    }
+    if (!archive->loading) return REIN_OK;
+    dqn->policy->timesteps = dqn->step;
+    rein_policy_pack(dqn->policy);
+    rein_net_pack(dqn->policy->net, dqn->target_params, dqn->target_packed);
     return REIN_OK;
 }
 

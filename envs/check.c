@@ -22,8 +22,8 @@ typedef struct check {
 #if defined(__GNUC__)
 __attribute__((format(printf, 4, 5)))
 #endif
-static bool check_say(rein_check_report *report, const char *name, bool passed, const char *format,
-                      ...)
+static bool
+check_say(rein_check_report *report, const char *name, bool passed, const char *format, ...)
 {
     rein_check_line *line = &report->lines[report->n++];
     va_list args;
@@ -227,7 +227,8 @@ static bool check_determinism(check *c)
         if (row != NULL) {
             return check_say(c->report, "determinism", false,
                              "step %d: %s differs or is not written, though streams and actions "
-                             "are equal", t, row);
+                             "are equal",
+                             t, row);
         }
         if (!check_is_over(&c->a, ++length)) continue;
         length = 0;

@@ -49,8 +49,11 @@ static rein_status probe_allocate(rein_probe *p)
         next += probe_padded(bytes[i]) + GUARD;
     }
     p->action = at[1];
-    p->io = (rein_env_io){.observation = at[0], .action = at[1], .reward = at[2],
-                          .terminated = at[3], .broken = at[4]};
+    p->io = (rein_env_io){.observation = at[0],
+                          .action = at[1],
+                          .reward = at[2],
+                          .terminated = at[3],
+                          .broken = at[4]};
     return REIN_OK;
 }
 

@@ -6,8 +6,8 @@
 #include "envs/grid/classes.h"
 #include "envs/grid/level.h"
 
-#define DOOR_KEY_FIELDS(X)                                                                        \
-    REIN_LEVEL_FIELDS(X)                                                                          \
+#define DOOR_KEY_FIELDS(X)                                                                         \
+    REIN_LEVEL_FIELDS(X)                                                                           \
     X(integer, size, "8", "[5, 52]", "cells per side, the walls included")
 
 REIN_CONFIG(door_key_config, DOOR_KEY_FIELDS)
@@ -52,18 +52,18 @@ static rein_status door_key_init(void *state, const void *config)
     return rein_level_init(&door_key, state, config);
 }
 
-#define DOOR_KEY_CLASS(name, id_, preset_)                                                        \
-    const rein_env_class name = {                                                                 \
-        .id = id_,                                                                                \
-        .summary = DOOR_KEY_MISSION " (MiniGrid)",                                                \
-        .cite = "Chevalier-Boisvert et al. 2023; Minigrid 3.2.0 DoorKeyEnv",                      \
-        .preset = preset_,                                                                        \
-        .fields = door_key_config_fields,                                                         \
-        .n_fields = REIN_FIELD_COUNT(door_key_config_fields),                                     \
-        .config_size = sizeof(door_key_config),                                                   \
-        .spec = door_key_spec,                                                                    \
-        .init = door_key_init,                                                                    \
-        REIN_LEVEL_SLOTS,                                                                         \
+#define DOOR_KEY_CLASS(name, id_, preset_)                                                         \
+    const rein_env_class name = {                                                                  \
+        .id = id_,                                                                                 \
+        .summary = DOOR_KEY_MISSION " (MiniGrid)",                                                 \
+        .cite = "Chevalier-Boisvert et al. 2023; Minigrid 3.2.0 DoorKeyEnv",                       \
+        .preset = preset_,                                                                         \
+        .fields = door_key_config_fields,                                                          \
+        .n_fields = REIN_FIELD_COUNT(door_key_config_fields),                                      \
+        .config_size = sizeof(door_key_config),                                                    \
+        .spec = door_key_spec,                                                                     \
+        .init = door_key_init,                                                                     \
+        REIN_LEVEL_SLOTS,                                                                          \
     }
 
 DOOR_KEY_CLASS(rein_grid_door_key_5x5, "MiniGrid-DoorKey-5x5-v0", "size=5");

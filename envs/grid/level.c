@@ -9,7 +9,7 @@ enum { N_QUANTITIES = 5 };
 typedef struct level_state {
     const rein_level *level;
     rein_grid *grid;
-    void *config; /* [level->config_size] copy */
+    void *config;  /* [level->config_size] copy */
     double reward; /* of the last step, before rounding to float */
     rein_env_quantity quantities[N_QUANTITIES + 1];
 } level_state;
@@ -38,9 +38,12 @@ rein_status rein_level_spec(const rein_level *level, const void *config, rein_en
     size_t world = rein_grid_size(shape.width, shape.height);
     *out = (rein_env_spec){
         /* high is the largest number in an image (REIN_CELL_AGENT): networks get image / 10. */
-        .observation = {.dtype = REIN_U8, .n_dims = 3,
-                        .shape = {REIN_GRID_VIEW, REIN_GRID_VIEW, 3}, .size = REIN_GRID_IMAGE,
-                        .low = 0, .high = REIN_CELL_AGENT},
+        .observation = {.dtype = REIN_U8,
+                        .n_dims = 3,
+                        .shape = {REIN_GRID_VIEW, REIN_GRID_VIEW, 3},
+                        .size = REIN_GRID_IMAGE,
+                        .low = 0,
+                        .high = REIN_CELL_AGENT},
         .action = {.kind = REIN_DISCRETE, .n = REIN_GRID_N_ACTIONS, .size = 1},
         .n_agents = 1,
         .max_episode_steps = level_max_steps(&shape, config),
@@ -208,8 +211,9 @@ static rein_status level_poke_agent(rein_grid *grid, const double *v)
 {
     if (!level_is_in(v[0], 0, grid->width - 1) || !level_is_in(v[1], 0, grid->height - 1) ||
         !level_is_in(v[2], 0, 3)) {
-        return rein_fail(REIN_EINVAL, "agent: (%g, %g, %g) is no place and heading in a %d x %d map",
-                         v[0], v[1], v[2], grid->width, grid->height);
+        return rein_fail(REIN_EINVAL,
+                         "agent: (%g, %g, %g) is no place and heading in a %d x %d map", v[0], v[1],
+                         v[2], grid->width, grid->height);
     }
     grid->x = (int32_t)v[0];
     grid->y = (int32_t)v[1];

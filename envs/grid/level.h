@@ -8,15 +8,16 @@
 #include "envs/env.h"
 #include "envs/grid/world.h"
 
-#define REIN_LEVEL_FIELDS(X)                                                                      \
-    X(integer, max_steps, "0", "[0, 1000000]", "time limit, and the T of the reward "              \
-                                               "1 - 0.9 t/T; 0: the task's own")
+#define REIN_LEVEL_FIELDS(X)                                                                       \
+    X(integer, max_steps, "0", "[0, 1000000]",                                                     \
+      "time limit, and the T of the reward "                                                       \
+      "1 - 0.9 t/T; 0: the task's own")
 
 REIN_CONFIG_STRUCT(rein_level_config, REIN_LEVEL_FIELDS)
 
 /* A level's config has the fields of REIN_LEVEL_FIELDS first. */
-#define REIN_LEVEL_CHECK_CONFIG(name)                                                             \
-    _Static_assert(offsetof(name, max_steps) == offsetof(rein_level_config, max_steps),           \
+#define REIN_LEVEL_CHECK_CONFIG(name)                                                              \
+    _Static_assert(offsetof(name, max_steps) == offsetof(rein_level_config, max_steps),            \
                    #name " does not begin with REIN_LEVEL_FIELDS")
 
 typedef struct rein_level_shape {
@@ -60,9 +61,9 @@ void rein_level_peek(const void *state, const char *name, double *out);
 rein_status rein_level_poke(void *state, const char *name, const double *values);
 void rein_level_observe(void *state, rein_env_io *io);
 
-#define REIN_LEVEL_SLOTS                                                                          \
-    .reset = rein_level_reset, .step = rein_level_step, .save = rein_level_save,                  \
-    .load = rein_level_load, .quantities = rein_level_quantities, .peek = rein_level_peek,        \
+#define REIN_LEVEL_SLOTS                                                                           \
+    .reset = rein_level_reset, .step = rein_level_step, .save = rein_level_save,                   \
+    .load = rein_level_load, .quantities = rein_level_quantities, .peek = rein_level_peek,         \
     .poke = rein_level_poke, .observe = rein_level_observe
 
 #endif

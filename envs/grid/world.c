@@ -63,8 +63,8 @@ static bool cell_is_opaque(rein_cell cell)
 
 static bool cell_is_walkable(rein_cell cell)
 {
-    const unsigned walkable = 1u << REIN_CELL_EMPTY | 1u << REIN_CELL_FLOOR |
-                              1u << REIN_CELL_GOAL | 1u << REIN_CELL_LAVA;
+    const unsigned walkable =
+        1u << REIN_CELL_EMPTY | 1u << REIN_CELL_FLOOR | 1u << REIN_CELL_GOAL | 1u << REIN_CELL_LAVA;
     if (rein_cell_type(cell) == REIN_CELL_DOOR) return rein_cell_state(cell) == REIN_DOOR_OPEN;
     return type_is_one_of(cell, walkable);
 }
@@ -183,8 +183,8 @@ static void grid_toggle(rein_grid *grid, int x, int y, rein_cell cell)
     }
     if (rein_cell_type(cell) == REIN_CELL_BOX) {
         rein_cell content = cell >> 24;
-        rein_grid_put(grid, x, y, content == 0 ? REIN_CELL_NOTHING
-                                               : REIN_CELL(content & 0xf, content >> 4, 0));
+        rein_grid_put(grid, x, y,
+                      content == 0 ? REIN_CELL_NOTHING : REIN_CELL(content & 0xf, content >> 4, 0));
     }
 }
 
@@ -194,8 +194,12 @@ rein_grid_outcome rein_grid_act(rein_grid *grid, int action)
     rein_cell front = rein_grid_get(grid, x, y);
     grid->steps++;
     switch (action) {
-    case REIN_GRID_LEFT: grid->heading = (grid->heading + 3) & 3; break;
-    case REIN_GRID_RIGHT: grid->heading = (grid->heading + 1) & 3; break;
+    case REIN_GRID_LEFT:
+        grid->heading = (grid->heading + 3) & 3;
+        break;
+    case REIN_GRID_RIGHT:
+        grid->heading = (grid->heading + 1) & 3;
+        break;
     case REIN_GRID_FORWARD:
         if (!cell_is_walkable(front)) break;
         grid->x = x;
@@ -213,8 +217,11 @@ rein_grid_outcome rein_grid_act(rein_grid *grid, int action)
         rein_grid_put(grid, x, y, grid->carrying);
         grid->carrying = 0;
         break;
-    case REIN_GRID_TOGGLE: grid_toggle(grid, x, y, front); break;
-    default: break;
+    case REIN_GRID_TOGGLE:
+        grid_toggle(grid, x, y, front);
+        break;
+    default:
+        break;
     }
     return REIN_GRID_GOES_ON;
 }

@@ -53,9 +53,9 @@ enum rein_grid_action {
  * numbers of an image. Content (of a box) is type | colour << 4, 0: nothing. */
 typedef uint32_t rein_cell;
 
-#define REIN_CELL(type, colour, state)                                                            \
+#define REIN_CELL(type, colour, state)                                                             \
     ((rein_cell)(type) | (rein_cell)(colour) << 8 | (rein_cell)(state) << 16)
-#define REIN_CELL_NOTHING REIN_CELL(REIN_CELL_EMPTY, 0, 0)
+#define REIN_CELL_NOTHING    REIN_CELL(REIN_CELL_EMPTY, 0, 0)
 #define REIN_CELL_PLAIN_WALL REIN_CELL(REIN_CELL_WALL, REIN_GREY, 0)
 #define REIN_CELL_PLAIN_GOAL REIN_CELL(REIN_CELL_GOAL, REIN_GREEN, 0)
 #define REIN_CELL_PLAIN_LAVA REIN_CELL(REIN_CELL_LAVA, REIN_RED, 0)
@@ -81,9 +81,9 @@ static inline rein_cell rein_cell_box(int colour, rein_cell content)
 }
 
 enum {
-    REIN_GRID_VIEW = 7,                         /* the view is VIEW x VIEW cells */
+    REIN_GRID_VIEW = 7,                                    /* the view is VIEW x VIEW cells */
     REIN_GRID_IMAGE = REIN_GRID_VIEW * REIN_GRID_VIEW * 3, /* bytes of an image */
-    REIN_GRID_PAD = REIN_GRID_VIEW - 1,         /* walls around the map: a view needs no bounds */
+    REIN_GRID_PAD = REIN_GRID_VIEW - 1,          /* walls around the map: a view needs no bounds */
     REIN_GRID_MAX_SIDE = 64 - 2 * REIN_GRID_PAD, /* a padded line fits the bits of a word */
 };
 

@@ -71,8 +71,7 @@ static inline int64_t grid_check_recorded(const rein_env_class *env)
     const char *folder = getenv("REIN_GOLDEN_DIR");
     bool given = folder != NULL && folder[0] != '\0';
     rein_trace_report report;
-    snprintf(path, sizeof path, "%s/minigrid.h5",
-             given ? folder : REIN_SOURCE_DIR "/tests/golden");
+    snprintf(path, sizeof path, "%s/minigrid.h5", given ? folder : REIN_SOURCE_DIR "/tests/golden");
     grid_configure(env, NULL, config);
     rein_status status = rein_trace_check(env, config, path, &report);
     if (status == REIN_ENOTFOUND) return 0;
@@ -88,9 +87,9 @@ enum { GRID_TYPES = 11 };
 
 typedef struct grid_statistics {
     int n_levels, width, height;
-    double *agent_start;                /* [W,H,4] */
-    double *cells;                      /* [11,W,H] levels that have the type there */
-    double colors[GRID_TYPES * 6];      /* [11,6] */
+    double *agent_start;           /* [W,H,4] */
+    double *cells;                 /* [11,W,H] levels that have the type there */
+    double colors[GRID_TYPES * 6]; /* [11,6] */
     double door_state[3];
     double count_per_level[GRID_TYPES * 64]; /* [11,64] levels that have n of the type */
 } grid_statistics;

@@ -64,8 +64,8 @@ static rein_status walk_spec(const void *config, rein_env_spec *out)
 {
     int64_t fault = ((const walk_config *)config)->fault;
     *out = (rein_env_spec){
-        .observation = {.dtype = REIN_F32, .n_dims = 1, .shape = {2}, .size = 2, .low = -100,
-                        .high = 100},
+        .observation =
+            {.dtype = REIN_F32, .n_dims = 1, .shape = {2}, .size = 2, .low = -100, .high = 100},
         .action = {.kind = REIN_CONTINUOUS, .size = 1, .low = {-1}, .high = {1}},
         .n_agents = 1,
         .max_episode_steps = 20,
@@ -195,8 +195,8 @@ static const rein_check_line *line_of(const rein_check_report *report, const cha
 static rein_check_report check_walk_with(enum fault fault)
 {
     rein_check_report report;
-    rein_check_options options = {.seed = 1, .n_steps = 300,
-                                  .count_allocations = count_allocations};
+    rein_check_options options = {
+        .seed = 1, .n_steps = 300, .count_allocations = count_allocations};
     walk_config config = {.fault = fault};
     assert_int_equal(rein_check_env(&walk, &config, &options, &report), REIN_OK);
     return report;
@@ -288,8 +288,10 @@ typedef struct tape {
 
 static void tape_record(tape *t)
 {
-    *t = (tape){.x = {0.5, 1.5, 2.5, 3.5, 3.25}, .reward = {1.5, 2.5, 3.5, 3.25},
-                .action = {1, 1, 1, -0.25}, .terminated = {0, 0, 1, 1}};
+    *t = (tape){.x = {0.5, 1.5, 2.5, 3.5, 3.25},
+                .reward = {1.5, 2.5, 3.5, 3.25},
+                .action = {1, 1, 1, -0.25},
+                .terminated = {0, 0, 1, 1}};
     for (int i = 0; i <= STEPS; i++) t->obs[2 * i] = t->x[i];
     const rein_trace_column columns[] = {
         {.name = "x", .n_rows = STEPS + 1, .size = 1, .values = t->x},
@@ -298,9 +300,14 @@ static void tape_record(tape *t)
         {.name = "init_x", .n_rows = 1, .size = 1, .values = t->init_x},
     };
     memcpy(t->columns, columns, sizeof columns);
-    t->trace = (rein_trace){.name = "ep0", .n_steps = STEPS, .columns = t->columns,
-                            .n_columns = 3, .action = t->action, .action_size = 1,
-                            .terminated = t->terminated, .truncated = t->truncated};
+    t->trace = (rein_trace){.name = "ep0",
+                            .n_steps = STEPS,
+                            .columns = t->columns,
+                            .n_columns = 3,
+                            .action = t->action,
+                            .action_size = 1,
+                            .terminated = t->terminated,
+                            .truncated = t->truncated};
 }
 
 static void expect(const tape *t, rein_status status, const char *text)
@@ -411,14 +418,10 @@ static void test_trace_does_not_fit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sound),
-        cmocka_unit_test(test_faults),
-        cmocka_unit_test(test_registered),
-        cmocka_unit_test(test_trace),
-        cmocka_unit_test(test_trace_differs),
-        cmocka_unit_test(test_trace_single),
-        cmocka_unit_test(test_trace_init),
-        cmocka_unit_test(test_trace_does_not_fit),
+        cmocka_unit_test(test_sound),         cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_registered),    cmocka_unit_test(test_trace),
+        cmocka_unit_test(test_trace_differs), cmocka_unit_test(test_trace_single),
+        cmocka_unit_test(test_trace_init),    cmocka_unit_test(test_trace_does_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

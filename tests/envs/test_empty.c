@@ -85,8 +85,8 @@ static void test_max_steps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recorded),     cmocka_unit_test(test_statistics),
-        cmocka_unit_test(test_spec),         cmocka_unit_test(test_shortest_way),
+        cmocka_unit_test(test_recorded),  cmocka_unit_test(test_statistics),
+        cmocka_unit_test(test_spec),      cmocka_unit_test(test_shortest_way),
         cmocka_unit_test(test_max_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -275,7 +275,8 @@ static void check_view(const rein_grid *grid)
                 continue;
             }
             fail_msg("agent (%d, %d) heading %d: view (%d, %d) shows (%d, %d, %d), not (%d, %d, "
-                     "%d)", grid->x, grid->y, grid->heading, i, j, got[0], got[1], got[2],
+                     "%d)",
+                     grid->x, grid->y, grid->heading, i, j, got[0], got[1], got[2],
                      rein_cell_type(cell), rein_cell_colour(cell), rein_cell_state(cell));
         }
     }
@@ -295,8 +296,8 @@ static void test_view(void **state)
         REIN_CELL_PLAIN_LAVA,
         REIN_CELL(REIN_CELL_BOX, REIN_GREY, 0) | 0x45u << 24,
     };
-    const int shapes[][2] = {{3, 3}, {5, 9}, {12, 8}, {REIN_GRID_MAX_SIDE, 4},
-                             {4, REIN_GRID_MAX_SIDE}};
+    const int shapes[][2] = {
+        {3, 3}, {5, 9}, {12, 8}, {REIN_GRID_MAX_SIDE, 4}, {4, REIN_GRID_MAX_SIDE}};
     rein_rng rng = rein_rng_stream(2, REIN_RNG_TEST, 0, 0);
     for (int k = 0; k < 100; k++) {
         int w = shapes[k % 5][0], h = shapes[k % 5][1];
@@ -327,8 +328,8 @@ typedef struct recorded_level {
 
 static rein_cell recorded_cell(const recorded_level *r, size_t row, int x, int y)
 {
-    const double *v = r->grid + ((row * (size_t)r->width + (size_t)x) * (size_t)r->height +
-                                 (size_t)y) * 3;
+    const double *v =
+        r->grid + ((row * (size_t)r->width + (size_t)x) * (size_t)r->height + (size_t)y) * 3;
     return REIN_CELL((int)v[0], (int)v[1], (int)v[2]);
 }
 
@@ -380,8 +381,9 @@ static void level_step(rein_grid *grid, const recorded_level *r, size_t row, con
     rein_cell front = rein_grid_get(grid, x, y);
     if (action == REIN_GRID_TOGGLE && rein_cell_type(front) == REIN_CELL_BOX) {
         rein_cell shown = recorded_cell(r, row + 1, x, y);
-        rein_grid_put(grid, x, y, rein_cell_box(rein_cell_colour(front),
-                                                shown == REIN_CELL_NOTHING ? 0 : shown));
+        rein_grid_put(
+            grid, x, y,
+            rein_cell_box(rein_cell_colour(front), shown == REIN_CELL_NOTHING ? 0 : shown));
     }
     rein_grid_outcome outcome = rein_grid_act(grid, action);
     double reward = outcome == REIN_GRID_REACHED_GOAL ? rein_grid_success(grid) : 0;
@@ -420,10 +422,10 @@ static size_t replay_group(golden *g, const char *name)
     grid->max_steps = (int32_t)number;
     assert_true(golden_attr_double(g, path, "see_through_walls", &number, 1, &n));
     grid->see_through_walls = number != 0;
-    double **const arrays[] = {&r.grid, &r.agent, &r.carrying, &r.image, &r.action, &r.reward,
-                               &r.terminated};
-    static const char *const names[] = {"grid", "agent", "carrying", "image", "action", "reward",
-                                        "terminated"};
+    double **const arrays[] = {&r.grid,   &r.agent,  &r.carrying,  &r.image,
+                               &r.action, &r.reward, &r.terminated};
+    static const char *const names[] = {"grid",   "agent",  "carrying",  "image",
+                                        "action", "reward", "terminated"};
     for (int i = 0; i < 7; i++) *arrays[i] = level_read(g, name, names[i], &rows);
     bool begins = true;
     for (size_t row = 0; row < rows; row++) {
@@ -462,11 +464,16 @@ static void test_recorded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_turning), cmocka_unit_test(test_walking),
-        cmocka_unit_test(test_pickup_and_drop), cmocka_unit_test(test_doors),
-        cmocka_unit_test(test_boxes),   cmocka_unit_test(test_idle),
-        cmocka_unit_test(test_reward),  cmocka_unit_test(test_placing),
-        cmocka_unit_test(test_view),    cmocka_unit_test(test_recorded),
+        cmocka_unit_test(test_turning),
+        cmocka_unit_test(test_walking),
+        cmocka_unit_test(test_pickup_and_drop),
+        cmocka_unit_test(test_doors),
+        cmocka_unit_test(test_boxes),
+        cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_reward),
+        cmocka_unit_test(test_placing),
+        cmocka_unit_test(test_view),
+        cmocka_unit_test(test_recorded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -350,11 +350,16 @@ static int remove_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recorded),         cmocka_unit_test(test_altered_classic),
-        cmocka_unit_test(test_altered_minigrid), cmocka_unit_test(test_altered_mujoco),
-        cmocka_unit_test(test_variants),         cmocka_unit_test(test_mujoco_versions),
-        cmocka_unit_test(test_foreign),          cmocka_unit_test(test_does_not_fit),
-        cmocka_unit_test(test_cut),              cmocka_unit_test(test_reader),
+        cmocka_unit_test(test_recorded),
+        cmocka_unit_test(test_altered_classic),
+        cmocka_unit_test(test_altered_minigrid),
+        cmocka_unit_test(test_altered_mujoco),
+        cmocka_unit_test(test_variants),
+        cmocka_unit_test(test_mujoco_versions),
+        cmocka_unit_test(test_foreign),
+        cmocka_unit_test(test_does_not_fit),
+        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_reader),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -42,6 +42,9 @@ rein_status rein_episodes_archive(rein_episodes *episodes, rein_archive *archive
                                 REIN_EPISODES_WINDOW));
     REIN_TRY(rein_archive_array(archive, "lengths", REIN_I64, episodes->lengths,
                                 REIN_EPISODES_WINDOW));
-    if (episodes->count < 0) return rein_fail(REIN_EFORMAT, "episode count below 0");
+    if (episodes->count < 0) { /* would become an index */
+        episodes->count = 0;
+        return rein_fail(REIN_EFORMAT, "number of episodes is below 0");
+    }
     return REIN_OK;
 }

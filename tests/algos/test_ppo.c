@@ -1,0 +1,717 @@
+/* PPO: whole updates against recorded numbers, probe environments, the same bytes for any number
+ * of threads and after a checkpoint, what the recorder gets, no allocation, bad settings. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <math.h>
+
+#include "algos/ppo.h"
+#include "envs/registry.h"
+#include "tests/algos/memory_archive.h"
+#include "tests/alloc_count.h"
+#include "tests/golden_h5.h"
+#include "tests/probe_envs.h"
+
+#define assert_ok(expression)                                                                     \
+    do {                                                                                          \
+        if ((expression) != REIN_OK) fail_msg("%s: %s", #expression, rein_error_message());       \
+    } while (0)
+
+/* Everything that one training needs. */
+typedef struct setup {
+    rein_ppo_config config;
+    rein_task task;
+    void *env_config;
+    bool record;
+} setup;
+
+static void setup_env(setup *s, const rein_env_class *env, int n_envs, int n_threads)
+{
+    *s = (setup){0};
+    s->env_config = calloc(1, env->config_size + 1);
+    assert_ok(rein_env_defaults(env, s->env_config));
+    assert_ok(rein_fields_defaults(rein_algo_ppo.fields, rein_algo_ppo.n_fields, &s->config));
+    s->task = (rein_task){
+        .env = env,
+        .env_config = s->env_config,
+        .n_envs = n_envs,
+        .max_episode_steps = -1,
+        .net = {.hidden = {2, {64, 64}}, .activation = REIN_TANH, .init = REIN_INIT_ORTHOGONAL},
+        .total_timesteps = 1000000,
+        .seed = 1,
+    };
+    assert_ok(rein_team_create(n_threads, &s->task.team));
+}
+
+static void setup_id(setup *s, const char *id, int n_envs, int n_threads)
+{
+    const rein_env_class *env;
+    assert_ok(rein_env_find(id, &env));
+    setup_env(s, env, n_envs, n_threads);
+}
+
+static void setup_free(setup *s)
+{
+    rein_team_free(s->task.team);
+    free(s->env_config);
+}
+
+static rein_ppo *create(const setup *s)
+{
+    rein_ppo *ppo;
+    assert_ok(rein_ppo_create(&s->config, &s->task, s->record, &ppo));
+    return ppo;
+}
+
+static void train(rein_ppo *ppo, int n_updates)
+{
+    for (int i = 0; i < n_updates; i++) {
+        rein_ppo_metrics metrics;
+        assert_ok(rein_ppo_collect(ppo));
+        assert_ok(rein_ppo_update(ppo, &metrics));
+    }
+}
+
+/* ---- recorded updates ---------------------------------------------------------------------- */
+
+static void read_floats(golden *g, const char *group, const char *name, float *out, size_t n)
+{
+    char path[128];
+    size_t dims[4];
+    snprintf(path, sizeof path, "%s/%s", group, name);
+    double *x = golden_read(g, path, dims, NULL);
+    if (!x) fail_msg("no %s", path);
+    assert_int_equal(dims[0] * dims[1], n);
+    for (size_t i = 0; i < n; i++) out[i] = (float)x[i];
+    free(x);
+}
+
+static double attribute(golden *g, const char *group, const char *name)
+{
+    double x;
+    int n;
+    if (!golden_attr_double(g, group, name, &x, 1, &n)) fail_msg("no %s of %s", name, group);
+    return x;
+}
+
+/* Equal to 1e-5 of the largest entry. */
+static void check(golden *g, const char *group, const char *name, const float *got, size_t n)
+{
+    float *want = malloc(n * sizeof *want), scale = 1e-30f;
+    read_floats(g, group, name, want, n);
+    for (size_t i = 0; i < n; i++) scale = fmaxf(scale, fabsf(want[i]));
+    for (size_t i = 0; i < n; i++) {
+        if (!(fabsf(got[i] - want[i]) <= 1e-5f * scale)) {
+            fail_msg("%s/%s[%zu]: %.9g, should be %.9g", group, name, i, (double)got[i],
+                     (double)want[i]);
+        }
+    }
+    free(want);
+}
+
+static void check_number(golden *g, const char *group, const char *name, double got)
+{
+    float x = (float)got;
+    check(g, group, name, &x, 1);
+}
+
+/* The recorded minibatch as a rollout of 64 steps of one env. */
+static void inject(golden *g, const char *group, rein_ppo *ppo)
+{
+    rein_rollout *r = ppo->rollout;
+    const size_t rows = 64, act = (size_t)ppo->act;
+    float action[64 * 8];
+    read_floats(g, group, "params_before", ppo->params, ppo->n_params);
+    rein_ppo_pack(ppo);
+    read_floats(g, group, "obs", r->observation, rows * (size_t)ppo->obs);
+    read_floats(g, group, "action", action, rows * act);
+    for (size_t i = 0; i < rows * act; i++) {
+        if (ppo->continuous) ((float *)r->action)[i] = action[i];
+        else ((int32_t *)r->action)[i] = (int32_t)action[i];
+    }
+    read_floats(g, group, "old_log_prob", r->log_prob, rows);
+    read_floats(g, group, "old_value", r->value, rows);
+    read_floats(g, group, "advantage", r->advantage, rows);
+    read_floats(g, group, "return_", r->return_, rows);
+}
+
+static void check_recorded_update(const char *group, const char *env_id)
+{
+    setup s;
+    golden g;
+    int32_t index[64];
+    rein_ppo_sums sums;
+    double norm;
+    assert_true(golden_open("learning_math.h5", &g));
+    setup_id(&s, env_id, 1, 1);
+    s.config.n_steps = 64;
+    s.config.n_minibatches = 1;
+    s.config.clip_value = false;
+    s.config.clip = attribute(&g, group, "clip");
+    s.config.entropy_coef = attribute(&g, group, "ent_coef");
+    s.config.value_coef = attribute(&g, group, "vf_coef");
+    s.config.max_grad_norm = attribute(&g, group, "max_grad_norm");
+    s.config.adam_eps = attribute(&g, group, "eps");
+    rein_ppo *ppo = create(&s);
+    inject(&g, group, ppo);
+    for (int i = 0; i < 64; i++) index[i] = 63 - i; /* any order will do */
+    for (int i = 0; i < 3; i++) {
+        rein_ppo_gather(ppo, index);
+        assert_ok(rein_ppo_minibatch(ppo, 0, 64, attribute(&g, group, "lr"), &sums, &norm));
+        if (i > 0) continue;
+        check(&g, group, "gradient", ppo->grad, ppo->n_params);
+        check(&g, group, "params_after1", ppo->params, ppo->n_params);
+        check_number(&g, group, "grad_norm", norm);
+        check_number(&g, group, "entropy", sums.entropy / 64);
+        check_number(&g, group, "value_loss", sums.value_loss / 64);
+        check_number(&g, group, "clip_fraction", sums.n_clipped / 64);
+    }
+    check(&g, group, "params_after3", ppo->params, ppo->n_params);
+    rein_ppo_free(ppo);
+    setup_free(&s);
+    golden_close(&g);
+}
+
+static void test_recorded_update_discrete(void **state)
+{
+    (void)state;
+    check_recorded_update("ppo_update_discrete", "CartPole-v1"); /* 4 observations, 2 actions */
+}
+
+static void test_recorded_update_gaussian(void **state)
+{
+    (void)state;
+    check_recorded_update("ppo_update_gaussian", "Hopper-v4"); /* 11 observations, 3 actions */
+}
+
+/* ---- the gradient as a whole --------------------------------------------------------------- */
+
+/* The loss of the batch at the current parameters: the step's own report, with lr too small to
+ * change anything. */
+static double loss_at(rein_ppo *ppo, const int32_t *index, int n)
+{
+    rein_ppo_sums sums;
+    rein_ppo_pack(ppo);
+    rein_ppo_gather(ppo, index);
+    assert_ok(rein_ppo_minibatch(ppo, 0, n, 0, &sums, NULL));
+    return (sums.policy_loss - ppo->config.entropy_coef * sums.entropy +
+            ppo->config.value_coef * sums.value_loss) / n;
+}
+
+/* Along a random direction the loss changes as the gradient says; several blocks of rows. */
+static void check_directional(const char *env_id, bool shared)
+{
+    setup s;
+    setup_id(&s, env_id, 5, 2);
+    s.config.n_steps = 80;
+    s.config.n_minibatches = 1;
+    s.config.shared_net = shared;
+    s.config.clip_value = false;
+    s.config.entropy_coef = 0.1;
+    s.task.net.hidden = (rein_list){2, {7, 5}};
+    rein_ppo *ppo = create(&s);
+    const int n = 400;
+    int32_t index[400];
+    rein_rng rng = rein_rng_stream(3, REIN_RNG_TEST, 0, 0);
+    assert_ok(rein_ppo_collect(ppo));
+    for (int i = 0; i < n; i++) index[i] = i;
+    for (size_t i = 0; i < ppo->n_params; i++) { /* away from the policy that collected */
+        ppo->params[i] += 0.05f * (float)rein_rng_normal(&rng);
+    }
+    loss_at(ppo, index, n);
+    const size_t size = ppo->n_params * sizeof(float);
+    float *gradient = malloc(size), *at = malloc(size);
+    memcpy(gradient, ppo->grad, size);
+    memcpy(at, ppo->params, size);
+    for (int trial = 0; trial < 10; trial++) {
+        const float h = 2e-3f;
+        double slope = 0, length = 0;
+        for (size_t i = 0; i < ppo->n_params; i++) length += pow((double)gradient[i], 2);
+        float *direction = malloc(size);
+        for (size_t i = 0; i < ppo->n_params; i++) {
+            direction[i] = (float)(rein_rng_normal(&rng) / 3 + gradient[i] / sqrt(length));
+            slope += (double)direction[i] * gradient[i];
+        }
+        for (size_t i = 0; i < ppo->n_params; i++) ppo->params[i] = at[i] + h * direction[i];
+        const double up = loss_at(ppo, index, n);
+        for (size_t i = 0; i < ppo->n_params; i++) ppo->params[i] = at[i] - h * direction[i];
+        const double down = loss_at(ppo, index, n);
+        if (!(fabs((up - down) / (2 * h) - slope) <= 2e-2 * fabs(slope) + 1e-2 * sqrt(length))) {
+            fail_msg("%s: slope %g, gradient says %g", env_id, (up - down) / (2 * h), slope);
+        }
+        free(direction);
+    }
+    free(gradient), free(at);
+    rein_ppo_free(ppo);
+    setup_free(&s);
+}
+
+static void test_gradient(void **state)
+{
+    (void)state;
+    for (int shared = 0; shared < 2; shared++) {
+        check_directional("CartPole-v1", shared);
+        check_directional("Pendulum-v1", shared);
+    }
+}
+
+/* ---- probes -------------------------------------------------------------------------------- */
+
+static void setup_probe(setup *s, int probe, int kind)
+{
+    setup_env(s, &probe_envs[probe][kind], 4, 1);
+    s->config.n_steps = 64;
+    s->config.lr = 1e-2;
+    s->config.anneal_lr = false;
+    s->config.clip_value = false;
+    s->config.gamma = 0.5;
+    s->config.entropy_coef = 0;
+    s->task.net.hidden = (rein_list){1, {16}};
+}
+
+/* Value of one observation, by the critic or the last output of a shared network. */
+static float value_of(const rein_ppo *ppo, const float *x)
+{
+    rein_net_workspace *w;
+    float y[16];
+    const rein_net *net = ppo->critic ? ppo->critic : ppo->actor;
+    const float *params = ppo->critic ? ppo->params + ppo->n_actor : ppo->params;
+    assert_ok(rein_net_workspace_create(net, 1, &w));
+    rein_net_forward(net, params, NULL, w, x, 1, y);
+    rein_net_workspace_free(w);
+    return y[ppo->critic ? 0 : ppo->n_head];
+}
+
+static void check_value(const rein_ppo *ppo, float observation, double want)
+{
+    const float got = value_of(ppo, &observation);
+    if (!(fabs((double)got - want) < 0.1)) {
+        fail_msg("value of %g is %g, should be %g", (double)observation, (double)got, want);
+    }
+}
+
+/* The policy, acting without noise, takes the right action for `observation`. */
+static void check_action(rein_ppo *ppo, float observation, bool up)
+{
+    const rein_policy *policy = rein_ppo_policy(ppo);
+    rein_policy_workspace *w;
+    float action;
+    assert_ok(rein_policy_workspace_create(policy, 1, &w));
+    assert_ok(rein_policy_act(policy, w, &observation, 1, NULL, &action));
+    rein_policy_workspace_free(w);
+    int32_t choice;
+    memcpy(&choice, &action, sizeof choice);
+    assert_int_equal(ppo->continuous ? action > 0 : choice == 1, up);
+}
+
+static void check_probe(int probe, int kind, bool shared)
+{
+    setup s;
+    setup_probe(&s, probe, kind);
+    s.config.shared_net = shared;
+    rein_ppo *ppo = create(&s);
+    train(ppo, 40);
+    if (probe == PROBE_CONSTANT) check_value(ppo, 0, 1);
+    if (probe == PROBE_DISCOUNT) check_value(ppo, 0, 0.5), check_value(ppo, 1, 1);
+    if (probe == PROBE_OBSERVATION) check_value(ppo, -1, -1), check_value(ppo, 1, 1);
+    if (probe == PROBE_ACTION) check_action(ppo, 0, true);
+    if (probe == PROBE_BOTH) check_action(ppo, 1, true), check_action(ppo, -1, false);
+    if (probe == PROBE_ACTION || probe == PROBE_BOTH) {
+        assert_true(rein_episodes_return_mean(&ppo->episodes) > 0.9);
+    }
+    rein_ppo_free(ppo);
+    setup_free(&s);
+}
+
+static void test_probes(void **state)
+{
+    (void)state;
+    for (int probe = 0; probe < N_PROBES; probe++) {
+        for (int kind = PROBE_DISCRETE; kind <= PROBE_CONTINUOUS; kind++) {
+            for (int shared = 0; shared < 2; shared++) check_probe(probe, kind, shared);
+        }
+    }
+}
+
+/* ---- the same bytes ------------------------------------------------------------------------ */
+
+static void setup_case(setup *s, int which, int n_threads)
+{
+    static const char *const ids[] = {"CartPole-v1", "MiniGrid-DoorKey-5x5-v0",
+                                      "InvertedPendulum-v4"};
+    setup_id(s, ids[which], 13, n_threads);
+    s->config.n_steps = 32;
+    s->config.n_minibatches = 2; /* 208 rows: two blocks, one not whole */
+    s->config.normalize_observation = which != 0;
+    s->config.normalize_reward = which != 0;
+    s->config.bootstrap_truncated = which != 1;
+    s->config.shared_net = which == 1;
+}
+
+static void check_same(const rein_ppo *a, const rein_ppo *b)
+{
+    const rein_rollout *r = a->rollout;
+    const size_t rows = (size_t)(r->n_steps * r->n_rows);
+    assert_memory_equal(a->params, b->params, a->n_params * sizeof(float));
+    assert_memory_equal(r->advantage, b->rollout->advantage, rows * sizeof(float));
+    assert_memory_equal(r->observation, b->rollout->observation,
+                        rows * (size_t)a->obs * sizeof(float));
+    assert_memory_equal(&a->episodes, &b->episodes, sizeof a->episodes);
+    assert_int_equal(a->step, b->step);
+}
+
+static void test_any_number_of_threads(void **state)
+{
+    (void)state;
+    const int threads[] = {2, 3, 7};
+    for (int which = 0; which < 3; which++) {
+        setup one;
+        setup_case(&one, which, 1);
+        rein_ppo *first = create(&one);
+        train(first, 3);
+        for (int i = 0; i < 3; i++) {
+            setup more;
+            setup_case(&more, which, threads[i]);
+            rein_ppo *other = create(&more);
+            train(other, 3);
+            check_same(first, other);
+            rein_ppo_free(other);
+            setup_free(&more);
+        }
+        rein_ppo_free(first);
+        setup_free(&one);
+    }
+}
+
+static void test_seed_matters(void **state)
+{
+    (void)state;
+    setup s;
+    setup_case(&s, 0, 1);
+    rein_ppo *a = create(&s);
+    s.task.seed = 2;
+    rein_ppo *b = create(&s);
+    assert_true(memcmp(a->params, b->params, a->n_params * sizeof(float)) != 0);
+    rein_ppo_free(a), rein_ppo_free(b);
+    setup_free(&s);
+}
+
+static void test_continues_from_checkpoint(void **state)
+{
+    (void)state;
+    for (int which = 0; which < 3; which++) {
+        setup s;
+        setup_case(&s, which, 2);
+        rein_ppo *whole = create(&s), *resumed = create(&s);
+        memory_archive *archive = memory_archive_new();
+        train(whole, 2);
+        assert_ok(rein_ppo_archive(whole, &archive->base));
+        train(whole, 3);
+        train(resumed, 1); /* somewhere else: all of it must be replaced */
+        archive->base.loading = true;
+        assert_ok(rein_ppo_archive(resumed, &archive->base));
+        train(resumed, 3);
+        check_same(whole, resumed);
+        memory_archive_free(archive);
+        rein_ppo_free(whole), rein_ppo_free(resumed);
+        setup_free(&s);
+    }
+}
+
+/* A checkpoint of another task is refused. */
+static void test_foreign_checkpoint(void **state)
+{
+    (void)state;
+    setup s, t;
+    setup_case(&s, 0, 1);
+    setup_case(&t, 2, 1);
+    rein_ppo *a = create(&s), *b = create(&t);
+    memory_archive *archive = memory_archive_new();
+    assert_ok(rein_ppo_archive(a, &archive->base));
+    archive->base.loading = true;
+    assert_int_equal(rein_ppo_archive(b, &archive->base), REIN_EFORMAT);
+    memory_archive_free(archive);
+    rein_ppo_free(a), rein_ppo_free(b);
+    setup_free(&s), setup_free(&t);
+}
+
+/* ---- what a rollout holds ------------------------------------------------------------------ */
+
+/* A time limit of 5 with reward 1: observations count the steps; with bootstrapping the value of
+ * the last observation is added, without it is not. */
+static void check_truncation(bool bootstrap)
+{
+    setup s;
+    setup_env(&s, &probe_broken, 2, 1);
+    ((probe_config *)s.env_config)->after = 1000000;
+    s.task.max_episode_steps = 5;
+    s.config.n_steps = 8;
+    s.config.bootstrap_truncated = bootstrap;
+    s.config.gae_lambda = 0; /* A = r + gamma next - V */
+    rein_ppo *ppo = create(&s);
+    assert_ok(rein_ppo_collect(ppo));
+    const rein_rollout *r = ppo->rollout;
+    for (int t = 0; t < 8; t++) {
+        const float x = (float)(t % 5), next = (float)(t % 5 + 1);
+        const bool end = t % 5 == 4;
+        for (int i = 0; i < 2; i++) {
+            const int at = 2 * t + i;
+            assert_true(r->observation[at] == x);
+            assert_int_equal(r->truncated[at], end);
+            assert_int_equal(r->terminated[at], 0);
+            const double v = value_of(ppo, &x);
+            const double v_next = end && !bootstrap ? 0 : value_of(ppo, &next);
+            assert_true(fabs((double)r->value[at] - v) < 1e-5);
+            assert_true(fabs((double)r->advantage[at] - (1 + 0.99 * v_next - v)) < 1e-5);
+            assert_true(fabs((double)(r->return_[at] - r->advantage[at]) - v) < 1e-5);
+        }
+    }
+    assert_int_equal(ppo->episodes.count, 2);
+    assert_true(ppo->episodes.return_sum == 10);
+    rein_ppo_free(ppo);
+    setup_free(&s);
+}
+
+static void test_truncation(void **state)
+{
+    (void)state;
+    check_truncation(true);
+    check_truncation(false);
+}
+
+/* The recorder's arrays: raw numbers of the env, actions within bounds, though the learner's are
+ * normalised and unclipped; and the learner's are those brought through the statistics. */
+static void test_raw_arrays(void **state)
+{
+    (void)state;
+    setup s;
+    setup_id(&s, "Pendulum-v1", 1, 1);
+    s.record = true;
+    s.config.n_steps = 300;
+    s.config.n_minibatches = 3;
+    s.config.log_std_init = 1.5;
+    s.config.normalize_observation = true;
+    s.config.normalize_reward = true;
+    rein_ppo *ppo = create(&s);
+    assert_ok(rein_ppo_collect(ppo));
+    const rein_rollout *r = ppo->rollout;
+    const float *raw = ppo->raw_observation, *raw_final = ppo->raw_final;
+    const float *action = ppo->raw_action, *unclipped = r->action;
+    rein_normalizer *stats, *of_return;
+    double running = 0;
+    int n_clipped = 0;
+    assert_ok(rein_normalizer_create(3, &stats));
+    assert_ok(rein_normalizer_create(1, &of_return));
+    for (int t = 0; t < 300; t++) {
+        float x[3], y;
+        const float bound = unclipped[t] > 2 ? 2 : unclipped[t] < -2 ? -2 : unclipped[t];
+        assert_true(action[t] == bound);
+        n_clipped += action[t] != unclipped[t];
+        assert_true(fabsf(raw[3 * t] * raw[3 * t] + raw[3 * t + 1] * raw[3 * t + 1] - 1) < 1e-5f);
+        rein_normalizer_update(stats, raw + 3 * t, 1);
+        rein_normalizer_apply(stats, raw + 3 * t, 1, 10, x);
+        assert_memory_equal(x, r->observation + 3 * t, sizeof x);
+        rein_normalizer_rewards(of_return, 0.99, 10, ppo->raw_reward + t, r->terminated + t, 1,
+                                &running, &y);
+        assert_true(y == r->reward[t]);
+        assert_int_equal(ppo->env_truncated[t], t == 199);
+        if (t == 199) { /* the last observation counts before the first of the next episode */
+            assert_true(ppo->episode_length[t] == 200);
+            assert_true(fabsf(raw_final[3 * t] - raw[3 * t]) < 1);
+            rein_normalizer_update(stats, raw_final + 3 * t, 1);
+        }
+    }
+    assert_true(n_clipped > 10);
+    rein_normalizer_free(stats), rein_normalizer_free(of_return);
+    rein_ppo_free(ppo);
+    setup_free(&s);
+}
+
+/* log pi(a|x) and the next rollout's first observation. */
+static void test_log_prob(void **state)
+{
+    (void)state;
+    setup s;
+    setup_id(&s, "CartPole-v1", 3, 1);
+    rein_ppo *ppo = create(&s);
+    train(ppo, 2);
+    float next[3 * 4];
+    memcpy(next, ppo->next_observation, sizeof next);
+    assert_ok(rein_ppo_collect(ppo));
+    const rein_rollout *r = ppo->rollout;
+    assert_memory_equal(r->observation, next, sizeof next);
+    const int32_t *action = r->action;
+    int counts[2] = {0};
+    for (int i = 0; i < r->n_steps * r->n_rows; i++) {
+        const double a = ppo->head[2 * i + action[i]], b = ppo->head[2 * i + 1 - action[i]];
+        assert_true(fabs((double)r->log_prob[i] + log1p(exp(b - a))) < 1e-5);
+        counts[action[i]]++;
+    }
+    assert_true(counts[0] > 50 && counts[1] > 50);
+    rein_ppo_free(ppo);
+    setup_free(&s);
+}
+
+/* ---- options of the update ----------------------------------------------------------------- */
+
+static void test_lr_and_target_kl(void **state)
+{
+    (void)state;
+    setup s;
+    rein_ppo_metrics m;
+    setup_id(&s, "CartPole-v1", 4, 1);
+    s.task.total_timesteps = 512 * 4;
+    rein_ppo *ppo = create(&s);
+    for (int i = 0; i < 4; i++) {
+        assert_ok(rein_ppo_collect(ppo));
+        assert_ok(rein_ppo_update(ppo, &m));
+        assert_true(fabs(m.lr - 2.5e-4 * (1 - i / 4.0)) < 1e-12);
+    }
+    rein_ppo_free(ppo);
+
+    /* With a tiny target one epoch is all: four minibatches. */
+    s.config.anneal_lr = false;
+    s.config.target_kl = 1e-12;
+    ppo = create(&s);
+    assert_ok(rein_ppo_collect(ppo));
+    const size_t size = ppo->n_params * sizeof(float);
+    float *params = malloc(size);
+    memory_archive *archive = memory_archive_new();
+    memcpy(params, ppo->params, size);
+    assert_ok(rein_ppo_archive(ppo, &archive->base));
+    assert_ok(rein_ppo_update(ppo, &m));
+    float *stopped = malloc(size);
+    memcpy(stopped, ppo->params, size);
+    ppo->config.target_kl = 0;
+    ppo->config.n_epochs = 1;
+    archive->base.loading = true;
+    assert_ok(rein_ppo_archive(ppo, &archive->base));
+    assert_memory_equal(ppo->params, params, size);
+    assert_ok(rein_ppo_update(ppo, &m));
+    assert_memory_equal(ppo->params, stopped, size);
+    memory_archive_free(archive);
+    free(params), free(stopped);
+    rein_ppo_free(ppo);
+    setup_free(&s);
+}
+
+static void test_not_finite(void **state)
+{
+    (void)state;
+    setup s;
+    rein_ppo_metrics m;
+    setup_id(&s, "CartPole-v1", 4, 1);
+    rein_ppo *ppo = create(&s);
+    assert_ok(rein_ppo_collect(ppo));
+    ppo->rollout->return_[17] = NAN;
+    assert_int_equal(rein_ppo_update(ppo, &m), REIN_ENAN);
+    assert_non_null(strstr(rein_error_message(), "step 512"));
+    assert_non_null(strstr(rein_error_message(), "algo.lr"));
+    for (size_t i = 0; i < ppo->n_params; i++) assert_true(isfinite(ppo->params[i]));
+    rein_ppo_free(ppo);
+    setup_free(&s);
+
+    setup_env(&s, &probe_nan, 4, 2); /* an env that observes NaN */
+    ppo = create(&s);
+    assert_int_equal(rein_ppo_collect(ppo), REIN_ENAN);
+    rein_ppo_free(ppo);
+    setup_free(&s);
+}
+
+static void test_no_allocation(void **state)
+{
+    (void)state;
+    if (!alloc_count_works()) skip();
+    for (int which = 0; which < 3; which++) {
+        setup s;
+        setup_case(&s, which, 2);
+        s.record = true;
+        rein_ppo *ppo = create(&s);
+        train(ppo, 2);
+        const long before = alloc_count();
+        train(ppo, 3);
+        assert_int_equal(alloc_count() - before, 0);
+        rein_ppo_free(ppo);
+        setup_free(&s);
+    }
+}
+
+/* ---- settings that do not fit -------------------------------------------------------------- */
+
+static void check_refused(setup *s, const char *text)
+{
+    rein_ppo *ppo;
+    assert_int_equal(rein_ppo_create(&s->config, &s->task, false, &ppo), REIN_ECONFIG);
+    assert_null(ppo);
+    if (!strstr(rein_error_message(), text)) {
+        fail_msg("\"%s\" is not in: %s", text, rein_error_message());
+    }
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    setup s;
+    setup_id(&s, "CartPole-v1", 3, 1);
+    s.config.n_minibatches = 5;
+    check_refused(&s, "384 rows (algo.n_steps 128 x 3)");
+    check_refused(&s, "algo.n_minibatches 5: 4 would fit");
+    s.config.n_minibatches = 384;
+    check_refused(&s, "one row");
+    s.config.normalize_advantage = false;
+    rein_ppo *ppo = create(&s); /* then it is possible */
+    train(ppo, 1);
+    rein_ppo_free(ppo);
+    s.config.n_steps = 1048576;
+    s.task.n_envs = 1000;
+    rein_env_spec spec = {.n_agents = 1};
+    assert_int_equal(rein_algo_ppo.check(&s.config, &s.task, &spec), REIN_ECONFIG);
+    s.task.n_envs = 1;
+    s.config.n_steps = 128;
+    s.config.n_minibatches = 4;
+    s.task.net.hidden.n = REIN_MAX_LAYERS;
+    for (int i = 0; i < REIN_MAX_LAYERS; i++) s.task.net.hidden.values[i] = 4;
+    check_refused(&s, "net.hidden");
+    setup_free(&s);
+}
+
+static void test_train(void **state)
+{
+    (void)state;
+    setup s;
+    setup_id(&s, "CartPole-v1", 4, 2);
+    s.task.total_timesteps = 1500; /* not a multiple of a rollout */
+    assert_ok(rein_algo_ppo.train(&s.config, &s.task, &rein_run_none));
+    setup_free(&s);
+    rein_ppo_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_recorded_update_discrete),
+        cmocka_unit_test(test_recorded_update_gaussian),
+        cmocka_unit_test(test_gradient),
+        cmocka_unit_test(test_probes),
+        cmocka_unit_test(test_any_number_of_threads),
+        cmocka_unit_test(test_seed_matters),
+        cmocka_unit_test(test_continues_from_checkpoint),
+        cmocka_unit_test(test_foreign_checkpoint),
+        cmocka_unit_test(test_truncation),
+        cmocka_unit_test(test_raw_arrays),
+        cmocka_unit_test(test_log_prob),
+        cmocka_unit_test(test_lr_and_target_kl),
+        cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_no_allocation),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_train),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -45,7 +45,7 @@ typedef struct rein_vec {
     uint64_t *steps;   /* [n_envs] steps taken: the DYNAMICS counter */
     int64_t *n_broken; /* [n_envs] episodes cut because the simulation diverged */
 
-    unsigned char *states; /* [n_envs, state_stride] */
+    unsigned char *states;                                /* [n_envs, state_stride] */
     size_t state_stride, observation_bytes, action_bytes; /* bytes per env, row, row */
 
     /* private */
@@ -56,10 +56,10 @@ typedef struct rein_vec {
 
 typedef struct rein_vec_options {
     const rein_env_class *env;
-    const void *config;          /* [env->config_size], read at creation only */
-    int n_envs;                  /* in [1, 2^24] */
-    int block_size;              /* 0: rein_vec_block_size */
-    int max_episode_steps;       /* -1: the spec's; 0: none */
+    const void *config;    /* [env->config_size], read at creation only */
+    int n_envs;            /* in [1, 2^24] */
+    int block_size;        /* 0: rein_vec_block_size */
+    int max_episode_steps; /* -1: the spec's; 0: none */
     uint64_t seed;
     rein_rng_purpose reset_purpose; /* 0: REIN_RNG_RESET; evaluation uses REIN_RNG_EVAL */
 } rein_vec_options;

@@ -17,8 +17,12 @@ static rein_status probe_spec(const void *config, rein_env_spec *out)
 {
     const probe_config *c = config;
     *out = (rein_env_spec){
-        .observation = {.dtype = REIN_F32, .n_dims = 1, .shape = {1}, .size = 1,
-                        .low = -INFINITY, .high = INFINITY},
+        .observation = {.dtype = REIN_F32,
+                        .n_dims = 1,
+                        .shape = {1},
+                        .size = 1,
+                        .low = -INFINITY,
+                        .high = INFINITY},
         .action = {.kind = REIN_DISCRETE, .n = 2, .size = 1},
         .n_agents = 1,
         .state_size = sizeof(probe_state),
@@ -92,17 +96,18 @@ static void probe_step(void *state, rein_rng *rng, rein_env_io *io)
     *(float *)io->observation = seen;
 }
 
-#define PROBE_CLASS(id_, summary_, preset_)                                                       \
-    {                                                                                             \
-        .id = id_, .summary = summary_, .cite = "Jones 2021, Debugging RL, without the agonizing pain",\
-        .preset = preset_, .fields = probe_config_fields,                                         \
-        .n_fields = REIN_FIELD_COUNT(probe_config_fields), .config_size = sizeof(probe_config),   \
-        .spec = probe_spec, .init = probe_init, .reset = probe_reset, .step = probe_step,         \
+#define PROBE_CLASS(id_, summary_, preset_)                                                        \
+    {                                                                                              \
+        .id = id_, .summary = summary_,                                                            \
+        .cite = "Jones 2021, Debugging RL, without the agonizing pain", .preset = preset_,         \
+        .fields = probe_config_fields, .n_fields = REIN_FIELD_COUNT(probe_config_fields),          \
+        .config_size = sizeof(probe_config), .spec = probe_spec, .init = probe_init,               \
+        .reset = probe_reset, .step = probe_step,                                                  \
     }
-#define PROBE_PAIR(name, kind, summary_)                                                          \
-    {                                                                                             \
-        PROBE_CLASS(name, summary_, "kind=" kind),                                                \
-        PROBE_CLASS(name "Continuous", summary_, "kind=" kind " continuous=true"),                \
+#define PROBE_PAIR(name, kind, summary_)                                                           \
+    {                                                                                              \
+        PROBE_CLASS(name, summary_, "kind=" kind),                                                 \
+            PROBE_CLASS(name "Continuous", summary_, "kind=" kind " continuous=true"),             \
     }
 
 const rein_env_class probe_envs[N_PROBES][2] = {

@@ -30,11 +30,11 @@
 enum { PROBE_CONSTANT, PROBE_OBSERVATION, PROBE_DISCOUNT, PROBE_ACTION, PROBE_BOTH, N_PROBES };
 enum { PROBE_DISCRETE, PROBE_CONTINUOUS };
 
-#define PROBE_FIELDS(X)                                                                           \
-    X(choice, kind, "constant", "constant|observation|discount|action|both|nan|broken",           \
-      "which probe")                                                                              \
-    X(flag, continuous, "false", "", "a continuous action instead of a discrete one")             \
-    X(integer, after, "5", "[1, 1000000]", "nan, broken: step of the episode at which it happens")\
+#define PROBE_FIELDS(X)                                                                            \
+    X(choice, kind, "constant", "constant|observation|discount|action|both|nan|broken",            \
+      "which probe")                                                                               \
+    X(flag, continuous, "false", "", "a continuous action instead of a discrete one")              \
+    X(integer, after, "5", "[1, 1000000]", "nan, broken: step of the episode at which it happens") \
     X(flag, broken_nan, "false", "", "broken: the observation is NaN, too")
 REIN_CONFIG_STRUCT(probe_config, PROBE_FIELDS)
 

@@ -11,22 +11,22 @@
 #include "envs/classic/classes.h"
 #include "envs/classic/control.h"
 
-#define ACROBOT_FIELDS(X)                                                                         \
-    X(choice, book_or_nips, "book", "book|nips",                                                  \
-      "equations of Sutton & Barto's book or of Sutton's NIPS paper")                             \
+#define ACROBOT_FIELDS(X)                                                                          \
+    X(choice, book_or_nips, "book", "book|nips",                                                   \
+      "equations of Sutton & Barto's book or of Sutton's NIPS paper")                              \
     X(real, torque_noise_max, "0", "[0, 10]", "half range of uniform noise on the torque, N m")
 
 REIN_CONFIG(acrobot_config, ACROBOT_FIELDS)
 
 /* Both links: 1 m long, 1 kg, centre of mass in the middle, moment of inertia 1. */
-#define LENGTH_1 1.0
-#define MASS_1 1.0
-#define MASS_2 1.0
-#define CENTRE_1 0.5
-#define CENTRE_2 0.5
-#define INERTIA 1.0
-#define GRAVITY 9.8
-#define DT_S 0.2
+#define LENGTH_1    1.0
+#define MASS_1      1.0
+#define MASS_2      1.0
+#define CENTRE_1    0.5
+#define CENTRE_2    0.5
+#define INERTIA     1.0
+#define GRAVITY     9.8
+#define DT_S        0.2
 #define MAX_SPEED_1 (4 * M_PI)
 #define MAX_SPEED_2 (9 * M_PI)
 enum { N = 4, N_OBSERVATION = 6 };
@@ -93,10 +93,10 @@ static double acrobot_square(double x)
 static void acrobot_rates(const double x[N], double torque, bool book, double rate[N])
 {
     double dot_1 = x[2], dot_2 = x[3], cos_2 = cos(x[1]), sin_2 = sin(x[1]);
-    double d1 = MASS_1 * (CENTRE_1 * CENTRE_1) +
-                MASS_2 * (LENGTH_1 * LENGTH_1 + CENTRE_2 * CENTRE_2 +
-                          2 * LENGTH_1 * CENTRE_2 * cos_2) +
-                INERTIA + INERTIA;
+    double d1 =
+        MASS_1 * (CENTRE_1 * CENTRE_1) +
+        MASS_2 * (LENGTH_1 * LENGTH_1 + CENTRE_2 * CENTRE_2 + 2 * LENGTH_1 * CENTRE_2 * cos_2) +
+        INERTIA + INERTIA;
     double d2 = MASS_2 * (CENTRE_2 * CENTRE_2 + LENGTH_1 * CENTRE_2 * cos_2) + INERTIA;
     double phi2 = MASS_2 * CENTRE_2 * GRAVITY * cos(x[0] + x[1] - M_PI / 2);
     double phi1 = -MASS_2 * LENGTH_1 * CENTRE_2 * acrobot_square(dot_2) * sin_2 -
@@ -104,7 +104,8 @@ static void acrobot_rates(const double x[N], double torque, bool book, double ra
                   (MASS_1 * CENTRE_1 + MASS_2 * LENGTH_1) * GRAVITY * cos(x[0] - M_PI / 2) + phi2;
     double moment = torque + d2 / d1 * phi1;
     if (book) moment -= MASS_2 * LENGTH_1 * CENTRE_2 * acrobot_square(dot_1) * sin_2;
-    double acc_2 = (moment - phi2) / (MASS_2 * (CENTRE_2 * CENTRE_2) + INERTIA - acrobot_square(d2) / d1);
+    double acc_2 =
+        (moment - phi2) / (MASS_2 * (CENTRE_2 * CENTRE_2) + INERTIA - acrobot_square(d2) / d1);
     rate[0] = dot_1;
     rate[1] = dot_2;
     rate[2] = -(d2 * acc_2 + phi1) / d1;

@@ -12,20 +12,20 @@
 #include "envs/classic/classes.h"
 #include "envs/classic/control.h"
 
-#define CARTPOLE_FIELDS(X)                                                                        \
+#define CARTPOLE_FIELDS(X)                                                                         \
     X(flag, sutton_barto_reward, "false", "", "pay 0 per step and -1 for the one that ends it")
 
 REIN_CONFIG(cartpole_config, CARTPOLE_FIELDS)
 
-#define GRAVITY 9.8            /* m/s^2 */
-#define MASS_POLE 0.1          /* kg */
-#define TOTAL_MASS (0.1 + 1.0) /* kg, pole and cart */
-#define LENGTH 0.5             /* m, half of the pole */
-#define POLE_MOMENT (MASS_POLE * LENGTH)
-#define FORCE 10.0                     /* N */
-#define DT_S 0.02                      /* explicit Euler */
-#define MAX_ANGLE (12 * 2 * M_PI / 360) /* rad */
-#define MAX_POSITION 2.4               /* m */
+#define GRAVITY      9.8         /* m/s^2 */
+#define MASS_POLE    0.1         /* kg */
+#define TOTAL_MASS   (0.1 + 1.0) /* kg, pole and cart */
+#define LENGTH       0.5         /* m, half of the pole */
+#define POLE_MOMENT  (MASS_POLE * LENGTH)
+#define FORCE        10.0                  /* N */
+#define DT_S         0.02                  /* explicit Euler */
+#define MAX_ANGLE    (12 * 2 * M_PI / 360) /* rad */
+#define MAX_POSITION 2.4                   /* m */
 enum { N = 4 };
 
 typedef struct cartpole_state {

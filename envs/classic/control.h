@@ -10,8 +10,12 @@
 
 static inline rein_observation_space rein_control_observation(int n)
 {
-    return (rein_observation_space){.dtype = REIN_F32, .n_dims = 1, .shape = {n}, .size = n,
-                                    .low = -INFINITY, .high = INFINITY};
+    return (rein_observation_space){.dtype = REIN_F32,
+                                    .n_dims = 1,
+                                    .shape = {n},
+                                    .size = n,
+                                    .low = -INFINITY,
+                                    .high = INFINITY};
 }
 
 static inline rein_action_space rein_control_discrete(int n)
@@ -21,8 +25,8 @@ static inline rein_action_space rein_control_discrete(int n)
 
 static inline rein_action_space rein_control_continuous(float bound)
 {
-    return (rein_action_space){.kind = REIN_CONTINUOUS, .size = 1, .low = {-bound},
-                               .high = {bound}};
+    return (rein_action_space){
+        .kind = REIN_CONTINUOUS, .size = 1, .low = {-bound}, .high = {bound}};
 }
 
 /* x rounded to float. Through memory: GCC 12 loses the rounding when it has turned neighbouring
@@ -35,11 +39,11 @@ static inline double rein_control_round(double x)
 
 /* The list that `quantities` returns: a state of n numbers that traces begin from, a float
  * observation of m, the reward. */
-#define REIN_CONTROL_QUANTITIES(n, m)                                                             \
-    {                                                                                             \
-        {.name = "state", .size = (n), .settable = true, .tolerance = 1e-12},                     \
-        {.name = "obs", .size = (m), .tolerance = 1e-12},                                         \
-        {.name = "reward", .size = 1, .tolerance = 1e-12}, {.name = NULL},                        \
+#define REIN_CONTROL_QUANTITIES(n, m)                                                              \
+    {                                                                                              \
+        {.name = "state", .size = (n), .settable = true, .tolerance = 1e-12},                      \
+            {.name = "obs", .size = (m), .tolerance = 1e-12},                                      \
+            {.name = "reward", .size = 1, .tolerance = 1e-12}, {.name = NULL},                     \
     }
 
 /* What a class knows when `peek` is called. */

@@ -10,17 +10,17 @@
 #include "envs/classic/classes.h"
 #include "envs/classic/control.h"
 
-#define MOUNTAIN_CAR_FIELDS(X)                                                                    \
+#define MOUNTAIN_CAR_FIELDS(X)                                                                     \
     X(real, goal_velocity, "0", "", "the flag counts when reached at least this fast")
 
 REIN_CONFIG(mountain_car_config, MOUNTAIN_CAR_FIELDS)
 
-#define MIN_POSITION (-1.2)
-#define MAX_POSITION 0.6
-#define MAX_SPEED 0.07
+#define MIN_POSITION  (-1.2)
+#define MAX_POSITION  0.6
+#define MAX_SPEED     0.07
 #define GOAL_POSITION 0.5
-#define FORCE 0.001
-#define GRAVITY 0.0025
+#define FORCE         0.001
+#define GRAVITY       0.0025
 enum { N = 2 };
 
 typedef struct mountain_car_state {

@@ -17,17 +17,17 @@
 #include "envs/classic/classes.h"
 #include "envs/classic/control.h"
 
-#define MOUNTAIN_CAR_CONTINUOUS_FIELDS(X)                                                         \
+#define MOUNTAIN_CAR_CONTINUOUS_FIELDS(X)                                                          \
     X(real, goal_velocity, "0", "", "the flag counts when reached at least this fast")
 
 REIN_CONFIG(mountain_car_continuous_config, MOUNTAIN_CAR_CONTINUOUS_FIELDS)
 
-#define MIN_POSITION (-1.2)
-#define MAX_POSITION 0.6
-#define MAX_SPEED 0.07
+#define MIN_POSITION  (-1.2)
+#define MAX_POSITION  0.6
+#define MAX_SPEED     0.07
 #define GOAL_POSITION 0.45
-#define POWER 0.0015
-#define GRAVITY 0.0025
+#define POWER         0.0015
+#define GRAVITY       0.0025
 enum { N = 2 };
 
 typedef struct mountain_car_continuous_state {
@@ -146,8 +146,7 @@ static void mountain_car_continuous_peek(const void *state, const char *name, do
     rein_control_peek(&(rein_control_view){s.x, N, observation, N, s.reward}, name, out);
 }
 
-static rein_status mountain_car_continuous_poke(void *state, const char *name,
-                                                const double *values)
+static rein_status mountain_car_continuous_poke(void *state, const char *name, const double *values)
 {
     car_state *s = state;
     s->reward = 0;

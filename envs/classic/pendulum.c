@@ -14,11 +14,11 @@
 
 REIN_CONFIG(pendulum_config, PENDULUM_FIELDS)
 
-#define MAX_SPEED 8.0  /* rad/s */
+#define MAX_SPEED  8.0 /* rad/s */
 #define MAX_TORQUE 2.0 /* N m */
-#define DT_S 0.05
-#define MASS 1.0   /* kg */
-#define LENGTH 1.0 /* m */
+#define DT_S       0.05
+#define MASS       1.0 /* kg */
+#define LENGTH     1.0 /* m */
 enum { N = 2, N_OBSERVATION = 3 };
 
 typedef struct pendulum_state {

@@ -68,8 +68,10 @@ static inline void classic_open(classic *c, const rein_env_class *env, const cha
     assert_true(c->spec.state_size <= sizeof c->state);
     assert_true(c->spec.observation.size <= CLASSIC_ROW);
     assert_int_equal(env->init(c->state, c->config), REIN_OK);
-    c->io = (rein_env_io){.observation = c->observation, .action = &c->action,
-                          .reward = &c->reward, .terminated = &c->terminated,
+    c->io = (rein_env_io){.observation = c->observation,
+                          .action = &c->action,
+                          .reward = &c->reward,
+                          .terminated = &c->terminated,
                           .broken = &c->broken};
 }
 

@@ -108,9 +108,12 @@ static void test_torque_noise(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_traces),  cmocka_unit_test(test_spec),
-        cmocka_unit_test(test_reset),   cmocka_unit_test(test_energy),
-        cmocka_unit_test(test_reaches_the_line), cmocka_unit_test(test_torque_noise),
+        cmocka_unit_test(test_traces),
+        cmocka_unit_test(test_spec),
+        cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_energy),
+        cmocka_unit_test(test_reaches_the_line),
+        cmocka_unit_test(test_torque_noise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -86,8 +86,8 @@ static void test_flag(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_traces),      cmocka_unit_test(test_spec),
-        cmocka_unit_test(test_reset),       cmocka_unit_test(test_float_state),
+        cmocka_unit_test(test_traces), cmocka_unit_test(test_spec),
+        cmocka_unit_test(test_reset),  cmocka_unit_test(test_float_state),
         cmocka_unit_test(test_flag),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

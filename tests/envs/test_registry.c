@@ -103,8 +103,8 @@ static void test_bad_preset(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_find),     cmocka_unit_test(test_hints),
-        cmocka_unit_test(test_classes),  cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_find),       cmocka_unit_test(test_hints),
+        cmocka_unit_test(test_classes),    cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_bad_preset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,82 @@
+/* Policies of every kind for tests. */
+#ifndef REIN_TESTS_ALGOS_POLICIES_H
+#define REIN_TESTS_ALGOS_POLICIES_H
+
+#include "tests/replay/temporary.h"
+
+#include <math.h>
+
+#include "algos/policy.h"
+
+enum { POLICY_CATEGORICAL, POLICY_GAUSSIAN, POLICY_Q, POLICY_IMAGE, N_POLICIES };
+
+/* CATEGORICAL: 4 observations, 3 actions and a value behind the logits. GAUSSIAN: 5 normalised
+ * observations, 2 actions in [-1, 0.5] x [0, 2]. Q: 4 observations, 3 actions. IMAGE: Q on u8
+ * images 3 x 2 x 2 up to 10. */
+static inline rein_policy_spec policy_spec_of(int kind)
+{
+    rein_policy_spec spec = {
+        .env_id = "Test-v0",
+        .algo_id = "test",
+        .observation = {.dtype = REIN_F32,
+                        .n_dims = 1,
+                        .shape = {4},
+                        .size = 4,
+                        .low = -INFINITY,
+                        .high = INFINITY},
+        .action = {.kind = REIN_DISCRETE, .n = 3, .size = 1},
+        .head = REIN_HEAD_Q,
+        .net = {.n_in = 4, .n_layers = 3, .units = {16, 8, 3}, .activation = REIN_TANH},
+    };
+    if (kind == POLICY_CATEGORICAL) {
+        spec.head = REIN_HEAD_CATEGORICAL;
+        spec.net.units[2] = 4;
+    } else if (kind == POLICY_GAUSSIAN) {
+        spec.head = REIN_HEAD_GAUSSIAN;
+        spec.action = (rein_action_space){
+            .kind = REIN_CONTINUOUS, .size = 2, .low = {-1, 0}, .high = {0.5f, 2}};
+        spec.observation.shape[0] = spec.observation.size = spec.net.n_in = 5;
+        spec.net.units[2] = 2;
+        spec.normalize_observation = true;
+        spec.observation_clip = 3;
+    } else if (kind == POLICY_IMAGE) {
+        spec.observation = (rein_observation_space){
+            .dtype = REIN_U8, .n_dims = 3, .shape = {3, 2, 2}, .size = 12, .low = 0, .high = 10};
+        spec.net.n_in = 12;
+        spec.net.activation = REIN_RELU;
+    }
+    return spec;
+}
+
+static inline rein_policy *policy_of(int kind)
+{
+    rein_policy_spec spec = policy_spec_of(kind);
+    rein_policy *policy;
+    assert_ok(rein_policy_create(&spec, &policy));
+    rein_rng rng = rein_rng_stream((uint64_t)kind, REIN_RNG_TEST, 0, 0);
+    assert_ok(rein_net_init(policy->net, REIN_INIT_ORTHOGONAL, 1.4, 1, &rng, policy->params));
+    rein_policy_pack(policy);
+    for (int i = 0; i < spec.action.size; i++) policy->log_std[i] = -0.5f - (float)i;
+    for (int i = 0; i < spec.observation.size; i++) {
+        policy->mean[i] = spec.normalize_observation ? 0.5 * i - 1 : 0;
+        policy->var[i] = spec.normalize_observation ? 0.25 + i : 1;
+    }
+    policy->epsilon = kind == POLICY_Q ? 0.3 : 0;
+    policy->timesteps = 123456789012;
+    return policy;
+}
+
+/* Random observations [n, size] of the policy's dtype. */
+static inline void policy_observations(const rein_policy *policy, int n, void *out)
+{
+    rein_rng rng = rein_rng_stream(99, REIN_RNG_TEST, 0, 0);
+    for (int i = 0; i < n * policy->spec.observation.size; i++) {
+        if (policy->spec.observation.dtype == REIN_U8) {
+            ((uint8_t *)out)[i] = (uint8_t)rein_rng_below(&rng, 11);
+        } else {
+            ((float *)out)[i] = (float)(2 * rein_rng_normal(&rng));
+        }
+    }
+}
+
+#endif

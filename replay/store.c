@@ -1,6 +1,5 @@
-#include "replay/store.h"
+#include "replay/store_hdf5.h"
 
-#include <hdf5.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,16 +8,8 @@
 #include "base/file.h"
 
 enum {
-    CHUNK_BYTES = 1 << 20,      /* of a compressed array: HDF5's own chunk cache holds one */
-    CHUNK_BYTES_MOST = 1 << 28, /* what a reader accepts */
+    CHUNK_BYTES = 1 << 20, /* of a compressed array: HDF5's own chunk cache holds one */
     CORE_INCREMENT = 1 << 16,
-};
-
-struct rein_store {
-    rein_archive archive; /* first: an archive's callback finds its store */
-    hid_t file;
-    bool reading, plain;
-    char name[256]; /* of the file, for messages */
 };
 
 /* ---- HDF5 behind one lock, silent ------------------------------------------------------------ */
@@ -26,12 +17,7 @@ struct rein_store {
 static pthread_mutex_t store_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t n_images; /* under store_lock; HDF5 tells images in memory apart by name */
 
-typedef struct printer { /* the embedding program's way of printing HDF5 errors */
-    H5E_auto2_t function;
-    void *data;
-} printer;
-
-static printer store_enter(void)
+printer store_enter(void)
 {
     printer other = {NULL, NULL};
     pthread_mutex_lock(&store_lock);
@@ -40,14 +26,13 @@ static printer store_enter(void)
     return other;
 }
 
-static void store_leave(printer other)
+void store_leave(printer other)
 {
     H5Eset_auto2(H5E_DEFAULT, other.function, other.data);
     pthread_mutex_unlock(&store_lock);
 }
 
-/* HDF5's names for a dtype: as stored (little-endian) and as in memory. */
-static hid_t type_in_file(rein_dtype type)
+hid_t store_type_in_file(rein_dtype type)
 {
     const hid_t types[] = {
         [REIN_F32] = H5T_IEEE_F32LE, [REIN_F64] = H5T_IEEE_F64LE, [REIN_U8] = H5T_STD_U8LE,
@@ -56,7 +41,7 @@ static hid_t type_in_file(rein_dtype type)
     return types[type];
 }
 
-static hid_t type_in_memory(rein_dtype type)
+hid_t store_type_in_memory(rein_dtype type)
 {
     const hid_t types[] = {
         [REIN_F32] = H5T_NATIVE_FLOAT,  [REIN_F64] = H5T_NATIVE_DOUBLE,
@@ -95,9 +80,6 @@ static hid_t file_open_image(const void *data, size_t size)
     H5Pclose(access);
     return file;
 }
-
-static rein_status store_array(rein_archive *archive, const char *name, rein_dtype type, void *data,
-                               size_t n);
 
 static rein_store *store_new(const char *name, bool reading)
 {
@@ -183,9 +165,7 @@ void rein_store_free(rein_store *store)
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-/* Is there an object at this path, reached by hard links only? A soft or external link could lead
- * anywhere, even into another file. */
-static bool name_exists(const rein_store *store, const char *name)
+bool store_name_exists(const rein_store *store, const char *name)
 {
     char part[512];
     size_t length = strlen(name);
@@ -203,9 +183,9 @@ static bool name_exists(const rein_store *store, const char *name)
     return true;
 }
 
-static hid_t object_open(const rein_store *store, const char *name, H5I_type_t kind)
+hid_t store_object_open(const rein_store *store, const char *name, H5I_type_t kind)
 {
-    if (!name_exists(store, name)) return H5I_INVALID_HID;
+    if (!store_name_exists(store, name)) return H5I_INVALID_HID;
     hid_t object = H5Oopen(store->file, name, H5P_DEFAULT);
     if (object >= 0 && kind != H5I_BADID && H5Iget_type(object) != kind) {
         H5Oclose(object);
@@ -225,33 +205,13 @@ static bool parents_create(rein_store *store, const char *name)
         if (name[i] != '/') continue;
         memcpy(part, name, i);
         part[i] = '\0';
-        if (name_exists(store, part)) continue;
+        if (store_name_exists(store, part)) continue;
         hid_t group = H5Gcreate2(store->file, part, H5P_DEFAULT, create, H5P_DEFAULT);
         good = group >= 0;
         H5Gclose(group);
     }
     H5Pclose(create);
     return good;
-}
-
-rein_status rein_store_child(rein_store *store, const char *group, int i, char *out, size_t size)
-{
-    printer other = store_enter();
-    hid_t object = object_open(store, group, H5I_GROUP);
-    H5G_info_t info = {.nlinks = 0};
-    bool found = object >= 0, there = false, fits = false;
-    if (found && H5Gget_info(object, &info) >= 0 && i >= 0 && (hsize_t)i < info.nlinks) {
-        ssize_t length = H5Lget_name_by_idx(object, ".", H5_INDEX_NAME, H5_ITER_INC, (hsize_t)i,
-                                            out, size, H5P_DEFAULT);
-        there = length >= 0;
-        fits = there && (size_t)length < size;
-    }
-    if (object >= 0) H5Oclose(object);
-    store_leave(other);
-    if (!found) return rein_fail(REIN_ENOTFOUND, "%s: no group '%s'", store->name, group);
-    if (!there) return rein_fail(REIN_ENOTFOUND, "%s: '%s' has no entry %d", store->name, group, i);
-    if (!fits) return rein_fail(REIN_EFORMAT, "%s: a name in '%s' is too long", store->name, group);
-    return REIN_OK;
 }
 
 /* ---- writing arrays -------------------------------------------------------------------------- */
@@ -296,14 +256,14 @@ static rein_status put_array(rein_store *store, const char *name, rein_dtype typ
     rein_status status = REIN_OK;
     hid_t space = H5Screate_simple(n_dims, shape, NULL), set = H5I_INVALID_HID;
     H5Pset_obj_track_times(create, false);
-    if (name_exists(store, name)) {
+    if (store_name_exists(store, name)) {
         status = rein_fail(REIN_EINVAL, "array '%s' is there already", name);
     } else if (!parents_create(store, name) ||
-               (set = H5Dcreate2(store->file, name, type_in_file(type), space, H5P_DEFAULT, create,
-                                 H5P_DEFAULT)) < 0) {
+               (set = H5Dcreate2(store->file, name, store_type_in_file(type), space, H5P_DEFAULT,
+                                 create, H5P_DEFAULT)) < 0) {
         status = rein_fail(REIN_EINVAL, "HDF5 cannot make array '%s'", name);
     } else if (data != NULL && H5Sget_simple_extent_npoints(space) > 0 &&
-               H5Dwrite(set, type_in_memory(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0) {
+               H5Dwrite(set, store_type_in_memory(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0) {
         status = rein_fail(REIN_ENOMEM, "no memory for array '%s'", name);
     }
     if (set >= 0) H5Dclose(set);
@@ -364,169 +324,13 @@ rein_status rein_store_put_virtual(rein_store *store, const char *name, rein_dty
     return status;
 }
 
-/* ---- reading arrays -------------------------------------------------------------------------- */
-
-/* The dtype that holds the numbers of a file's type; false: not numbers we know. */
-static bool type_of(hid_t type, rein_dtype *out)
-{
-    H5T_class_t kind = H5Tget_class(type);
-    size_t size = H5Tget_size(type);
-    bool is_signed = kind == H5T_INTEGER && H5Tget_sign(type) == H5T_SGN_2;
-    if ((kind != H5T_FLOAT && kind != H5T_INTEGER) || size < 1 || size > 8) return false;
-    if (kind == H5T_FLOAT) {
-        *out = size <= 4 ? REIN_F32 : REIN_F64;
-    } else if (size > 4) {
-        *out = REIN_I64;
-    } else if (size == 1 && !is_signed) {
-        *out = REIN_U8;
-    } else {
-        *out = size == 4 && !is_signed ? REIN_U32 : REIN_I32;
-    }
-    return true;
-}
-
-/* Can the file hold this array at all? A damaged header may claim any shape; deflate packs at most
- * 1032 to 1. */
-static bool storage_is_there(const rein_store *store, hid_t set, hid_t create, size_t n,
-                             size_t item)
-{
-    hsize_t size = 0, stored = H5Dget_storage_size(set);
-    if (store->plain || n == 0) return true;
-    if (H5Fget_filesize(store->file, &size) < 0 || stored > size) return false;
-    if (H5Pget_nfilters(create) == 0 && H5Pget_layout(create) != H5D_CHUNKED) {
-        return stored == n * item;
-    }
-    return n * item <= stored * 1100;
-}
-
-/* Would reading this array stay within its own file and within bounded memory? */
-static bool storage_is_plain(const rein_store *store, hid_t set, size_t n, size_t item)
-{
-    hid_t create = H5Dget_create_plist(set);
-    hsize_t chunk[H5S_MAX_RANK], bytes = item;
-    H5D_layout_t layout = H5Pget_layout(create);
-    bool good = create >= 0 && H5Pget_external_count(create) == 0 &&
-                (store->plain || layout != H5D_VIRTUAL);
-    int n_filters = layout == H5D_VIRTUAL ? 0 : H5Pget_nfilters(create);
-    if (n_filters < 0) good = false;
-    for (int i = 0; good && i < n_filters; i++) {
-        unsigned flags, config;
-        size_t n_values = 0;
-        H5Z_filter_t filter =
-            H5Pget_filter2(create, (unsigned)i, &flags, &n_values, NULL, 0, NULL, &config);
-        good = filter == H5Z_FILTER_DEFLATE || filter == H5Z_FILTER_SHUFFLE ||
-               filter == H5Z_FILTER_FLETCHER32;
-    }
-    if (good && layout == H5D_CHUNKED) {
-        int rank = H5Pget_chunk(create, H5S_MAX_RANK, chunk);
-        for (int i = 0; i < rank; i++) { /* a chunk's length has 32 bits: no overflow before > */
-            bytes = bytes > CHUNK_BYTES_MOST ? bytes : bytes * chunk[i];
-        }
-        good = rank > 0 && bytes <= CHUNK_BYTES_MOST;
-    }
-    good = good && storage_is_there(store, set, create, n, item);
-    if (create >= 0) H5Pclose(create);
-    return good;
-}
-
-typedef struct array_info {
-    hid_t set;
-    rein_dtype type;
-    bool exact; /* stored as we store this type */
-    int n_dims;
-    int64_t dims[REIN_STORE_DIMS];
-    size_t n;
-} array_info;
-
-static bool array_shape(hid_t set, array_info *out)
-{
-    hid_t space = H5Dget_space(set);
-    hsize_t shape[H5S_MAX_RANK];
-    uint64_t n = 1;
-    int rank = space < 0 ? -1 : H5Sget_simple_extent_dims(space, shape, NULL);
-    bool good =
-        rank >= 0 && rank <= REIN_STORE_DIMS && H5Sget_simple_extent_type(space) != H5S_NULL;
-    for (int i = 0; i < REIN_STORE_DIMS; i++) out->dims[i] = 1;
-    for (int i = 0; good && i < rank; i++) {
-        out->dims[i] = (int64_t)shape[i];
-        good =
-            shape[i] < (1ull << 40) && !__builtin_mul_overflow(n, shape[i], &n) && n < (1ull << 40);
-    }
-    out->n_dims = rank;
-    out->n = (size_t)n;
-    if (space >= 0) H5Sclose(space);
-    return good;
-}
-
-/* Open an array and look at it before anything of it is read; close out->set. */
-static rein_status array_open(const rein_store *store, const char *name, array_info *out)
-{
-    out->set = object_open(store, name, H5I_DATASET);
-    if (out->set < 0) {
-        return rein_fail(REIN_ENOTFOUND, "%s: no array '%s'", store->name, name);
-    }
-    hid_t type = H5Dget_type(out->set);
-    bool good = type >= 0 && type_of(type, &out->type) && array_shape(out->set, out) &&
-                storage_is_plain(store, out->set, out->n, H5Tget_size(type));
-    out->exact = good && H5Tequal(type, type_in_file(out->type)) > 0;
-    if (type >= 0) H5Tclose(type);
-    if (good) return REIN_OK;
-    H5Dclose(out->set);
-    return rein_fail(REIN_EFORMAT, "%s: '%s' is not a plain array of numbers", store->name, name);
-}
-
-rein_status rein_store_shape(rein_store *store, const char *name, rein_dtype *type, int *n_dims,
-                             int64_t dims[REIN_STORE_DIMS])
-{
-    array_info info;
-    printer other = store_enter();
-    rein_status status = array_open(store, name, &info);
-    if (status == REIN_OK) {
-        *type = info.type;
-        *n_dims = info.n_dims;
-        memcpy(dims, info.dims, sizeof info.dims);
-        H5Dclose(info.set);
-    }
-    store_leave(other);
-    return status;
-}
-
-/* Read n elements; exact: stored as `type`. */
-static rein_status array_get(rein_store *store, const char *name, rein_dtype type, void *data,
-                             size_t n, bool exact)
-{
-    array_info info;
-    REIN_TRY(array_open(store, name, &info));
-    rein_status status = REIN_OK;
-    if (info.n != n) {
-        status = rein_fail(REIN_EFORMAT, "%s: array '%s' has %zu entries, %zu expected",
-                           store->name, name, info.n, n);
-    } else if (exact && (!info.exact || info.type != type)) {
-        status = rein_fail(REIN_EFORMAT, "%s: array '%s' has another type", store->name, name);
-    } else if (n > 0 &&
-               H5Dread(info.set, type_in_memory(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0) {
-        status = rein_fail(REIN_EFORMAT, "%s: array '%s' is damaged", store->name, name);
-    }
-    H5Dclose(info.set);
-    return status;
-}
-
-rein_status rein_store_get(rein_store *store, const char *name, rein_dtype type, void *data,
-                           size_t n)
-{
-    printer other = store_enter();
-    rein_status status = array_get(store, name, type, data, n, false);
-    store_leave(other);
-    return status;
-}
-
 /* ---- attributes ------------------------------------------------------------------------------ */
 
 static rein_status attribute_put(rein_store *store, const char *name, const char *attribute,
                                  hid_t type_file, hid_t type, const void *value)
 {
     if (store->reading) return rein_fail(REIN_EINVAL, "%s is open for reading", store->name);
-    hid_t object = object_open(store, name, H5I_BADID);
+    hid_t object = store_object_open(store, name, H5I_BADID);
     hid_t space = H5Screate(H5S_SCALAR), made = H5I_INVALID_HID;
     if (object >= 0) {
         made = H5Acreate2(object, attribute, type_file, space, H5P_DEFAULT, H5P_DEFAULT);
@@ -564,106 +368,6 @@ rein_status rein_store_put_number(rein_store *store, const char *name, const cha
     return status;
 }
 
-static rein_status attribute_open(const rein_store *store, const char *name, const char *attribute,
-                                  hid_t *out)
-{
-    hid_t object = object_open(store, name, H5I_BADID);
-    if (object < 0) return rein_fail(REIN_ENOTFOUND, "%s: no '%s'", store->name, name);
-    *out = H5Aopen(object, attribute, H5P_DEFAULT);
-    H5Oclose(object);
-    if (*out >= 0) return REIN_OK;
-    return rein_fail(REIN_ENOTFOUND, "%s: '%s' has no attribute '%s'", store->name, name,
-                     attribute);
-}
-
-enum { ATTRIBUTE_BYTES_MOST = 1 << 20 };
-
-/* Read an attribute of fixed size and of one class into malloc'd memory, or NULL. */
-static void *attribute_read(hid_t id, H5T_class_t class_1, H5T_class_t class_2, hid_t memory_type,
-                            size_t item, size_t *n)
-{
-    hid_t type = H5Aget_type(id), space = H5Aget_space(id);
-    H5T_class_t kind = H5Tget_class(type);
-    hssize_t points = H5Sget_simple_extent_npoints(space);
-    size_t stored = H5Tget_size(type);
-    void *data = NULL;
-    bool good = (kind == class_1 || kind == class_2) && points > 0 &&
-                points <= ATTRIBUTE_BYTES_MOST && stored <= ATTRIBUTE_BYTES_MOST &&
-                (kind != H5T_STRING || (points == 1 && H5Tis_variable_str(type) == 0));
-    if (good) {
-        if (item == 0) item = stored;
-        *n = kind == H5T_STRING ? stored : (size_t)points;
-        data = calloc((size_t)points * item + 1, 1);
-        if (data != NULL && H5Aread(id, kind == H5T_STRING ? type : memory_type, data) < 0) {
-            free(data);
-            data = NULL;
-        }
-    }
-    H5Tclose(type);
-    H5Sclose(space);
-    return data;
-}
-
-rein_status rein_store_get_text(rein_store *store, const char *name, const char *attribute,
-                                char *out, size_t size)
-{
-    hid_t id;
-    size_t n = 0;
-    char *text = NULL;
-    printer other = store_enter();
-    rein_status status = attribute_open(store, name, attribute, &id);
-    if (status == REIN_OK) {
-        text = attribute_read(id, H5T_STRING, H5T_STRING, H5I_INVALID_HID, 0, &n);
-        H5Aclose(id);
-    }
-    store_leave(other);
-    if (status != REIN_OK) return status;
-    if (text == NULL || strlen(text) >= size) {
-        free(text);
-        return rein_fail(REIN_EFORMAT,
-                         "%s: attribute '%s' of '%s' is not a text of under %zu bytes", store->name,
-                         attribute, name, size);
-    }
-    snprintf(out, size, "%s", text);
-    free(text);
-    return REIN_OK;
-}
-
-rein_status rein_store_get_numbers(rein_store *store, const char *name, const char *attribute,
-                                   double *out, int max, int *n)
-{
-    hid_t id;
-    size_t found = 0;
-    double *numbers = NULL;
-    printer other = store_enter();
-    rein_status status = attribute_open(store, name, attribute, &id);
-    if (status == REIN_OK) {
-        numbers =
-            attribute_read(id, H5T_FLOAT, H5T_INTEGER, H5T_NATIVE_DOUBLE, sizeof(double), &found);
-        H5Aclose(id);
-    }
-    store_leave(other);
-    if (status != REIN_OK) return status;
-    if (numbers == NULL) {
-        return rein_fail(REIN_EFORMAT, "%s: attribute '%s' of '%s' is not a number", store->name,
-                         attribute, name);
-    }
-    *n = (int)found;
-    for (int i = 0; i < *n && i < max; i++) out[i] = numbers[i];
-    free(numbers);
-    return REIN_OK;
-}
-
-rein_status rein_store_get_number(rein_store *store, const char *name, const char *attribute,
-                                  double *out)
-{
-    int n = 0;
-    REIN_TRY(rein_store_get_numbers(store, name, attribute, out, 1, &n));
-    if (n == 1) return REIN_OK;
-    return rein_fail(REIN_EFORMAT, "%s: attribute '%s' of '%s' is not one number", store->name,
-                     attribute, name);
-}
-
 /* ---- the whole file -------------------------------------------------------------------------- */
 
 rein_status rein_store_image(rein_store *store, void **data, size_t *size)
@@ -692,23 +396,4 @@ rein_status rein_store_save(rein_store *store, const char *path)
     status = rein_file_write(path, data, size, true);
     free(data);
     return status;
-}
-
-/* ---- archive --------------------------------------------------------------------------------- */
-
-static rein_status store_array(rein_archive *archive, const char *name, rein_dtype type, void *data,
-                               size_t n)
-{
-    rein_store *store = (rein_store *)archive; /* its first member */
-    const int64_t dims[1] = {(int64_t)n};
-    if (!archive->loading) return rein_store_put(store, name, type, 1, dims, data, false);
-    printer other = store_enter();
-    rein_status status = array_get(store, name, type, data, n, true);
-    store_leave(other);
-    return status == REIN_ENOTFOUND ? REIN_EFORMAT : status; /* the message says which */
-}
-
-rein_archive *rein_store_archive(rein_store *store)
-{
-    return &store->archive;
 }

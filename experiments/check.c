@@ -1,21 +1,30 @@
-/* rein check ENV [--trace FILE] [env.key=value ...] */
+/* rein check ENV|RUN [--trace FILE] [env.key=value ...] */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "algos/policy.h"
+#include "base/file.h"
 #include "envs/check.h"
 #include "envs/registry.h"
+#include "experiments/checkpoint.h"
 #include "experiments/command.h"
 #include "experiments/experiment.h"
+#include "experiments/metrics.h"
 #include "experiments/progress.h"
+#include "experiments/run_folder.h"
 #include "experiments/trace.h"
+#include "replay/recorder.h"
 
 static int help(void)
 {
     printf("usage: rein check ENV [--trace FILE ...] [--seed S] [--steps N] [env.key=value ...]\n"
+           "       rein check RUN\n"
            "\n"
            "Check that an environment keeps the rules: spaces, finite numbers, the same episode\n"
-           "for the same seed, save and load, resets.\n"
+           "for the same seed, save and load, resets. Or check the files of a run folder: that\n"
+           "none is cut short or altered, and that rollouts and metrics tell the same.\n"
            "\n"
            "  --trace FILE  also replay the episodes that FILE (HDF5) has of ENV, step by step, and\n"
            "                print the first difference; docs/file-formats.md has the layout\n"
@@ -94,8 +103,106 @@ static rein_status read_config(const rein_env_class *env, int n, char **words, v
     return status;
 }
 
+/* ---- the files of a run -------------------------------------------------------------------- */
+
+static rein_status check_checkpoint(const char *path)
+{
+    char steps[32];
+    rein_checkpoint checkpoint;
+    rein_store *store;
+    REIN_TRY(rein_checkpoint_open(path, &checkpoint, &store));
+    rein_store_free(store);
+    printf("ok    checkpoint.h5  step %s\n",
+           rein_format_count(checkpoint.step, steps, sizeof steps));
+    return REIN_OK;
+}
+
+static rein_status check_policy(const char *path)
+{
+    char steps[32];
+    rein_policy *policy;
+    REIN_TRY(rein_policy_load(path, &policy));
+    printf("ok    policy.rein    %s on %s, trained for %s steps\n", policy->spec.algo_id,
+           policy->spec.env_id, rein_format_count(policy->timesteps, steps, sizeof steps));
+    rein_policy_free(policy);
+    return REIN_OK;
+}
+
+static rein_status check_metrics(const char *path)
+{
+    char steps[32];
+    double curve;
+    int64_t step;
+    REIN_TRY(rein_metrics_curve(path, 1, &curve, &step));
+    printf("ok    metrics.jsonl  to step %s\n", rein_format_count(step, steps, sizeof steps));
+    return REIN_OK;
+}
+
+static rein_status check_rollouts(const rein_run_folder *folder)
+{
+    char steps[32], episodes[32], sum[32];
+    int64_t n_steps, n_episodes;
+    double return_sum;
+    rein_run_summary summary;
+    REIN_TRY(rein_rollouts_check(folder->path, &n_steps, &n_episodes, &return_sum));
+    rein_status status = rein_run_folder_read_summary(folder, &summary);
+    if (status == REIN_OK && summary.episodes != n_episodes) {
+        return rein_fail(REIN_EDIFFER, "%s: rollouts hold %lld episodes, the run had %lld",
+                         folder->path, (long long)n_episodes, (long long)summary.episodes);
+    }
+    if (status != REIN_OK && status != REIN_ENOTFOUND) return status; /* not finished: fine */
+    printf("ok    rollouts       %s steps of each environment, %s episodes, returns sum to %s\n",
+           rein_format_count(n_steps, steps, sizeof steps),
+           rein_format_count(n_episodes, episodes, sizeof episodes),
+           rein_format_return(return_sum, sum, sizeof sum));
+    return REIN_OK;
+}
+
+/* All files that are there; a run in progress may lack some. */
+static rein_status check_files(const rein_run_folder *folder)
+{
+    static const struct {
+        const char *name;
+        rein_status (*check)(const char *path);
+    } files[] = {{"checkpoint.h5", check_checkpoint},
+                 {"policy.rein", check_policy},
+                 {"metrics.jsonl", check_metrics}};
+    char path[REIN_PATH_SIZE + 32];
+    int n = 0;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        rein_run_folder_path(folder, files[i].name, path, sizeof path);
+        if (!rein_file_exists(path)) continue;
+        REIN_TRY(files[i].check(path));
+        n++;
+    }
+    rein_run_folder_path(folder, "rollouts.h5", path, sizeof path);
+    if (rein_file_exists(path)) {
+        REIN_TRY(check_rollouts(folder));
+        n++;
+    }
+    if (n > 0) return REIN_OK;
+    return rein_fail(REIN_ENOTFOUND, "%s has no files yet: rein resume %s", folder->path,
+                     folder->path);
+}
+
+static rein_status check_run(const char *path)
+{
+    rein_run_folder folder;
+    REIN_TRY(rein_run_folder_open(path, &folder)); /* locked: nothing changes meanwhile */
+    rein_status status = check_files(&folder);
+    rein_run_folder_close(&folder);
+    return status;
+}
+
+/* ---- the command --------------------------------------------------------------------------- */
+
 static rein_status run(const check_options *o, int n, char **words)
 {
+    struct stat info;
+    if (stat(words[0], &info) == 0 && S_ISDIR(info.st_mode)) {
+        if (n == 1 && o->n_traces == 0) return check_run(words[0]);
+        return rein_fail(REIN_ECONFIG, "check: a run folder has no settings and no traces");
+    }
     const rein_env_class *env;
     REIN_TRY(rein_env_find(words[0], &env));
     void *config = calloc(1, env->config_size + 1);
@@ -130,7 +237,7 @@ int rein_cmd_check(int argc, char **argv)
         }
         if (status != REIN_OK) return rein_command_fail(status);
     }
-    if (optind == argc) return rein_command_usage("check ", "check: which environment?");
+    if (optind == argc) return rein_command_usage("check ", "check: which environment or run?");
     status = run(&o, argc - optind, argv + optind);
     return status == REIN_OK ? REIN_EXIT_OK : rein_command_fail(status);
 }

@@ -19,7 +19,7 @@ static const struct {
     {"envs", rein_cmd_envs, "list or describe environments"},
     {"algos", rein_cmd_algos, "list or describe algorithms"},
     {"config", rein_cmd_config, "all keys of a config file"},
-    {"check", rein_cmd_check, "does an environment keep the rules, and repeat recorded episodes?"},
+    {"check", rein_cmd_check, "check an environment, or the files of a run"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

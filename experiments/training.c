@@ -176,11 +176,11 @@ static int explain(rein_status status, const rein_run_folder *folder,
         rein_fail(status, "stopped at step %lld, checkpoint written; go on with: rein resume %s",
                   (long long)outcome->step, folder->path);
     } else if (outcome->checkpoint_step >= 0) {
-        rein_fail(status, "%s; the checkpoint of step %lld is intact: rein resume %s", what,
-                  (long long)outcome->checkpoint_step, folder->path);
+        rein_fail(status, "%s; the checkpoint of step %lld is intact: mend that, then: rein resume "
+                  "%s", what, (long long)outcome->checkpoint_step, folder->path);
     } else if (outcome->began) {
-        rein_fail(status, "%s; no checkpoint was written yet: rein resume %s starts over", what,
-                  folder->path);
+        rein_fail(status, "%s; there was no checkpoint yet: mend that, then start over with: rein "
+                  "resume %s", what, folder->path);
     }
     int code = rein_command_fail(status);
     /* the command line and the config were right: training failed */

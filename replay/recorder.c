@@ -17,7 +17,8 @@
 
 enum { N_PARTS = 3, NONE = -1 }; /* one is filled while two wait for the writer or are written */
 
-static const double index_every_s = 5;
+/* rollouts.h5 is rewritten after this time, or after this many times of what it took last. */
+static const double index_every_s = 5, index_every_times = 100;
 
 struct rein_recorder {
     rein_recorder_options options; /* its texts are copies */
@@ -44,16 +45,18 @@ struct rein_recorder {
     /* Of the writer thread; of the caller while nothing is queued. */
     rollout_entry *entries; /* [n_entries] parts on disk */
     int64_t n_entries, n_indexed;
-    double index_time_s;
+    double index_due_s;
 };
 
 /* ---- the writer thread ----------------------------------------------------------------------- */
 
 static rein_status index_write(rein_recorder *r)
 {
+    double begin_s = rein_clock_s();
     REIN_TRY(rollout_index_write(&r->options, r->entries, r->n_entries));
+    double end_s = rein_clock_s(), rest_s = index_every_times * (end_s - begin_s);
     r->n_indexed = r->n_entries;
-    r->index_time_s = rein_clock_s();
+    r->index_due_s = end_s + (rest_s > index_every_s ? rest_s : index_every_s);
     return REIN_OK;
 }
 
@@ -65,7 +68,7 @@ static rein_status part_write(rein_recorder *r, const rollout_part *part)
     REIN_TRY(rollout_part_write(&r->options, part));
     r->entries[r->n_entries++] = (rollout_entry){
         .n_steps = part->n_steps, .n_episodes = part->n_episodes, .n_finals = part->n_finals};
-    bool due = r->n_indexed == 0 || rein_clock_s() - r->index_time_s > index_every_s;
+    bool due = r->n_indexed == 0 || rein_clock_s() > r->index_due_s;
     return due ? index_write(r) : REIN_OK;
 }
 

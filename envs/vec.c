@@ -177,38 +177,47 @@ static float *vec_row_floats(const rein_vec *vec, size_t row)
     return (float *)vec->observation + row * (size_t)vec->spec.observation.size;
 }
 
-static rein_status vec_fail_nan(const rein_vec *vec, int env, const char *what, size_t entry,
-                                float value)
+typedef enum vec_moment { VEC_STEP, VEC_RESET } vec_moment;
+
+static rein_status vec_fail_nan(const rein_vec *vec, int env, vec_moment moment, const char *what,
+                                size_t entry, float value)
 {
     const char *text = isnan(value) ? "NaN" : value > 0 ? "inf" : "-inf";
+    if (moment == VEC_RESET) {
+        return rein_fail(REIN_ENAN, "%s returned %s[%zu] = %s (env %d, at the start of episode %u)",
+                         vec->env->id, what, entry, text, env, vec->episode[env]);
+    }
     return rein_fail(REIN_ENAN, "%s returned %s[%zu] = %s (env %d, step %d of its episode %u)",
                      vec->env->id, what, entry, text, env, vec->episode_length[env],
                      vec->episode[env]);
 }
 
-/* Observations of count envs from `first`: replaced by 0 where not finite and the env is broken,
- * an error where it is not. */
-static rein_status vec_sift(const rein_vec *vec, float *x, const char *what, int first, int count,
-                            size_t width)
+/* Numbers x [n_envs, width] of count envs from `first`: replaced by 0 where not finite after a step
+ * of a broken env, an error elsewhere. */
+static rein_status vec_sift(const rein_vec *vec, float *x, vec_moment moment, const char *what,
+                            int first, int count, size_t width)
 {
     for (int env = first; env < first + count; env++) {
         float *row = x + (size_t)env * width;
         for (size_t i = 0; i < width; i++) {
             if (isfinite(row[i])) continue;
-            if (!vec->broken[env]) return vec_fail_nan(vec, env, what, i, row[i]);
+            if (moment == VEC_RESET || !vec->broken[env]) {
+                return vec_fail_nan(vec, env, moment, what, i, row[i]);
+            }
             row[i] = 0;
         }
     }
     return REIN_OK;
 }
 
-static rein_status vec_check_observations(const rein_vec *vec, int first, int count)
+static rein_status vec_check_observations(const rein_vec *vec, vec_moment moment, int first,
+                                          int count)
 {
     size_t n_agents = (size_t)vec->spec.n_agents, size = (size_t)vec->spec.observation.size;
     if (vec->spec.observation.dtype != REIN_F32) return REIN_OK;
     const float *x = vec_row_floats(vec, (size_t)first * n_agents);
     if (all_finite(x, (size_t)count * n_agents * size)) return REIN_OK;
-    return vec_sift(vec, vec->observation, "observation", first, count, n_agents * size);
+    return vec_sift(vec, vec->observation, moment, "observation", first, count, n_agents * size);
 }
 
 static rein_status vec_check_rewards(const rein_vec *vec, int first, int count)
@@ -216,7 +225,7 @@ static rein_status vec_check_rewards(const rein_vec *vec, int first, int count)
     size_t n_agents = (size_t)vec->spec.n_agents;
     const float *x = vec->reward + (size_t)first * n_agents;
     if (all_finite(x, (size_t)count * n_agents)) return REIN_OK;
-    return vec_sift(vec, vec->reward, "reward", first, count, n_agents);
+    return vec_sift(vec, vec->reward, VEC_STEP, "reward", first, count, n_agents);
 }
 
 /* ---- reset --------------------------------------------------------------------------------- */
@@ -251,7 +260,7 @@ rein_status rein_vec_reset(rein_vec *vec)
     memset(vec->episode_return, 0, n_envs * sizeof *vec->episode_return);
     memset(vec->episode_length, 0, n_envs * sizeof *vec->episode_length);
     for (int env = 0; env < vec->n_envs; env++) vec_begin_episode(vec, env);
-    return vec_check_observations(vec, 0, vec->n_envs);
+    return vec_check_observations(vec, VEC_RESET, 0, vec->n_envs);
 }
 
 /* Keep the last observation, begin the next episode. */
@@ -262,7 +271,7 @@ static rein_status vec_autoreset(rein_vec *vec, int env)
     memcpy((unsigned char *)vec->final_observation + offset,
            (const unsigned char *)vec->observation + offset, bytes);
     vec_begin_episode(vec, env);
-    return vec_check_observations(vec, env, 1);
+    return vec_check_observations(vec, VEC_RESET, env, 1);
 }
 
 /* ---- step ---------------------------------------------------------------------------------- */
@@ -325,7 +334,7 @@ rein_status rein_vec_step_block(rein_vec *vec, int block)
 {
     int first, count = rein_vec_block(vec, block, &first);
     vec_step_envs(vec, first, count);
-    REIN_TRY(vec_check_observations(vec, first, count));
+    REIN_TRY(vec_check_observations(vec, VEC_STEP, first, count));
     REIN_TRY(vec_check_rewards(vec, first, count));
     vec_add_rewards(vec, first, count);
     vec_truncate(vec, first, count);

@@ -128,7 +128,7 @@ static const set_up mixed[] = {
     {.env = &probe_envs[PROBE_BOTH][PROBE_CONTINUOUS], .n_envs = 64, .limit = -1},
     {.env = &probe_broken, .n_envs = 34, .limit = 8, .broken_nan = true},
 };
-enum { N_MIXED = sizeof mixed / sizeof mixed[0], N_STEPS = 120 };
+enum { N_MIXED = sizeof mixed / sizeof mixed[0], N_STEPS = 70 };
 
 /* ---- threads, blocks, independence --------------------------------------------------------- */
 

@@ -47,9 +47,10 @@ static void test_nan_observation(void **state)
     rein_team_free(team);
 }
 
-/* An env that pays or shows what `evil` says, from the second step or the first reset on. */
-static float evil = 1;
-static bool evil_reset;
+/* An env that terminates at the second step and then pays `evil`, is broken if `evil_breaks`;
+ * a reset shows `evil_first`. */
+static float evil = 1, evil_first = 0;
+static bool evil_breaks;
 
 static rein_status evil_spec(const void *config, rein_env_spec *out)
 {
@@ -75,7 +76,7 @@ static void evil_begin(void *state, rein_rng *rng, rein_env_io *io)
     (void)rng;
     *(int32_t *)state = 0;
     memset(io->observation, 0, 3 * sizeof(float));
-    if (evil_reset) ((float *)io->observation)[2] = evil;
+    ((float *)io->observation)[2] = evil_first;
 }
 
 static void evil_step(void *state, rein_rng *rng, rein_env_io *io)
@@ -84,6 +85,7 @@ static void evil_step(void *state, rein_rng *rng, rein_env_io *io)
     bool second = ++*(int32_t *)state == 2;
     *io->reward = second ? evil : 1;
     *io->terminated = second;
+    *io->broken = second && evil_breaks;
 }
 
 static const rein_env_class evil_class = {
@@ -108,22 +110,37 @@ static void test_nan_reward(void **state)
     check_evil(-INFINITY, "Evil returned reward[0] = -inf (env 0, step 2 of its episode 1)");
 }
 
+/* The first observation of an episode: at autoreset, at a reset by hand, at creation. */
 static void test_nan_reset(void **state)
 {
     (void)state;
     rein_vec *vec = vec_new(&(set_up){.env = &evil_class, .n_envs = 34}), *none = vec;
-    vec_step_all(vec);
-    evil_reset = true;
-    evil = 1;
-    assert_int_equal(rein_vec_step_block(vec, 1), REIN_OK);
-    evil = NAN;
+    assert_int_equal(rein_vec_step_block(vec, 0), REIN_OK);
+    evil_first = NAN;
+    assert_int_equal(rein_vec_step_block(vec, 0), REIN_ENAN);
+    assert_string_equal(rein_error_message(),
+                        "Evil returned observation[2] = NaN (env 0, at the start of episode 2)");
     assert_int_equal(rein_vec_reset(vec), REIN_ENAN);
     assert_string_equal(rein_error_message(),
-                        "Evil returned observation[2] = NaN (env 0, step 0 of its episode 2)");
+                        "Evil returned observation[2] = NaN (env 0, at the start of episode 3)");
     assert_int_equal(vec_try(&(set_up){.env = &evil_class, .n_envs = 1}, &none), REIN_ENAN);
     assert_null(none);
-    evil_reset = false;
-    evil = 1;
+    evil_first = 0;
+    rein_vec_free(vec);
+}
+
+static void test_broken_and_terminated(void **state)
+{
+    (void)state;
+    rein_vec *vec = vec_new(&(set_up){.env = &evil_class, .n_envs = 2});
+    evil_breaks = true;
+    for (int t = 1; t <= 4; t++) {
+        assert_int_equal(rein_vec_step_block(vec, 0), REIN_OK);
+        assert_int_equal(vec->terminated[1], 0);
+        assert_int_equal(vec->truncated[1], t % 2 == 0);
+        assert_int_equal(vec->broken[1], t % 2 == 0);
+    }
+    evil_breaks = false;
     rein_vec_free(vec);
 }
 
@@ -189,9 +206,10 @@ static void test_failing_init(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_broken),     cmocka_unit_test(test_nan_observation),
-        cmocka_unit_test(test_nan_reward), cmocka_unit_test(test_nan_reset),
-        cmocka_unit_test(test_options),    cmocka_unit_test(test_failing_init),
+        cmocka_unit_test(test_broken),          cmocka_unit_test(test_broken_and_terminated),
+        cmocka_unit_test(test_nan_observation), cmocka_unit_test(test_nan_reward),
+        cmocka_unit_test(test_nan_reset),       cmocka_unit_test(test_options),
+        cmocka_unit_test(test_failing_init),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

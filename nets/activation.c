@@ -31,9 +31,39 @@ FORWARD(tanh_forward, 0, tanhf(s))
 FORWARD(relu_forward, 0, s < 0.0f ? 0.0f : s) /* NaN stays NaN */
 FORWARD(elu_forward, 0, s > 0.0f ? s : expm1f(s))
 FORWARD(silu_forward, 1, s / (1.0f + expf(-s)))
-FORWARD(gelu_forward, 1, 0.5f * s * (1.0f + erff(s *INV_SQRT2)))
+FORWARD(gelu_forward, 1, 0.5f * s * erfcf(-s * INV_SQRT2))
 FORWARD(sigmoid_forward, 0, 1.0f / (1.0f + expf(-s)))
 FORWARD(linear_forward, 0, s)
+
+/* Rows shorter than a vector are taken sixteen at a time as one long row, its bias repeated. */
+enum { NARROW = 16, TILE = 16 };
+
+static REIN_CLONES void narrow_bias(int rows, int cols, const float *bias, float *x)
+{
+    float tile[NARROW * TILE];
+    const int width = cols * TILE;
+    for (int i = 0; i < TILE; i++) memcpy(tile + i * cols, bias, sizeof(float) * (size_t)cols);
+    for (; rows >= TILE; rows -= TILE, x += width) {
+#pragma omp simd
+        for (int j = 0; j < width; j++) x[j] += tile[j];
+    }
+    for (int j = 0; j < rows * cols; j++) x[j] += tile[j];
+}
+
+static REIN_CLONES void narrow_sums(int rows, int cols, const float *x, float *out)
+{
+    float tile[NARROW * TILE] = {0};
+    const int width = cols * TILE;
+    for (; rows >= TILE; rows -= TILE, x += width) {
+#pragma omp simd
+        for (int j = 0; j < width; j++) tile[j] += x[j];
+    }
+    for (int j = 0; j < rows * cols; j++) tile[j] += x[j];
+    for (int j = 0; j < cols; j++) out[j] = 0;
+    for (int i = 0; i < TILE; i++) {
+        for (int j = 0; j < cols; j++) out[j] += tile[i * cols + j];
+    }
+}
 
 void rein_activation_forward(rein_activation activation, int rows, int cols, const float *bias,
                              float *z, float *h)
@@ -45,7 +75,13 @@ void rein_activation_forward(rein_activation activation, int rows, int cols, con
     case REIN_SILU: silu_forward(rows, cols, bias, z, h); break;
     case REIN_GELU: gelu_forward(rows, cols, bias, z, h); break;
     case REIN_SIGMOID: sigmoid_forward(rows, cols, bias, z, h); break;
-    case REIN_LINEAR: linear_forward(rows, cols, bias, z, h); break;
+    case REIN_LINEAR:
+        if (cols < NARROW && z == h) {
+            narrow_bias(rows, cols, bias, h);
+        } else {
+            linear_forward(rows, cols, bias, z, h);
+        }
+        break;
     }
 }
 
@@ -79,7 +115,7 @@ BACKWARD(relu_backward, H > 0.0f ? 1.0f : 0.0f)
 BACKWARD(elu_backward, H > 0.0f ? 1.0f : H + 1.0f) /* e^z = h + 1 below 0 */
 BACKWARD(silu_backward, SIGMOID_Z * (1.0f + Z * (1.0f - SIGMOID_Z)))
 BACKWARD(gelu_backward,
-         0.5f * (1.0f + erff(Z *INV_SQRT2)) + Z * INV_SQRT_2PI * expf(-0.5f * Z * Z))
+         0.5f * erfcf(-Z * INV_SQRT2) + Z * INV_SQRT_2PI * expf(-0.5f * Z * Z))
 BACKWARD(sigmoid_backward, H *(1.0f - H))
 
 void rein_activation_backward(rein_activation activation, int rows, int cols, const float *z,
@@ -96,11 +132,25 @@ void rein_activation_backward(rein_activation activation, int rows, int cols, co
     }
 }
 
-REIN_CLONES void rein_column_sums(int rows, int cols, const float *x, float *out)
+static REIN_CLONES void wide_sums(int rows, int cols, const float *x, float *out)
 {
-    for (int j = 0; j < cols; j++) out[j] = 0.0f;
-    for (int i = 0; i < rows; i++, x += cols) {
+    for (int first = 0; first < cols; first += BLOCK) {
+        const int width = cols - first < BLOCK ? cols - first : BLOCK;
+        float sum[BLOCK] = {0};
+        for (int i = 0; i < rows; i++) {
+            const float *row = x + (size_t)i * (size_t)cols + (size_t)first;
 #pragma omp simd
-        for (int j = 0; j < cols; j++) out[j] += x[j];
+            for (int j = 0; j < width; j++) sum[j] += row[j];
+        }
+        memcpy(out + first, sum, sizeof(float) * (size_t)width);
+    }
+}
+
+void rein_column_sums(int rows, int cols, const float *x, float *out)
+{
+    if (cols < NARROW) {
+        narrow_sums(rows, cols, x, out);
+    } else {
+        wide_sums(rows, cols, x, out);
     }
 }

@@ -25,7 +25,7 @@ void rein_activation_forward(rein_activation activation, int rows, int cols, con
 void rein_activation_backward(rein_activation activation, int rows, int cols, const float *z,
                               const float *h, float *dh, float *dbias);
 
-/* out [cols] = sum over rows of x [rows, cols], in the order of the rows. */
+/* out [cols] = sum over rows of x [rows, cols], in an order that the shape fixes. */
 void rein_column_sums(int rows, int cols, const float *x, float *out);
 
 #endif

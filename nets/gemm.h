@@ -39,6 +39,13 @@ void rein_gemm_prepare(rein_gemm_plan *plan, rein_gemm_form form, int max_rows, 
 /* The product for `rows` >= 1 rows (at most max_rows for full speed). */
 void rein_gemm_run(const rein_gemm_plan *plan, int rows, const float *a, const float *b, float *c);
 
+/* C [m,n] = A [m,k] B^T with A [m,k], B [n,k] for a handful of columns n, one dot product after the
+ * other: where a vector of columns would be mostly empty. */
+void rein_gemm_narrow(int m, int n, int k, const float *a, const float *b, float *c);
+
+/* out [cols, rows] = in [rows, cols] transposed. */
+void rein_transpose(int rows, int cols, const float *in, float *out);
+
 /* "libxsmm 1.17" or "openblas 0.3.21". */
 const char *rein_gemm_library(void);
 

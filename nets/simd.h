@@ -27,7 +27,7 @@ float expm1f(float x);
 #pragma omp declare simd notinbranch
 float logf(float x);
 #pragma omp declare simd notinbranch
-float erff(float x);
+float erfcf(float x);
 #pragma omp declare simd notinbranch
 float tanhf(float x);
 #endif

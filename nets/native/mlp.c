@@ -12,7 +12,6 @@
 
 #include "nets/activation.h"
 #include "nets/gemm.h"
-#include "nets/simd.h"
 
 struct rein_net_workspace {
     int max_rows;
@@ -23,32 +22,31 @@ struct rein_net_workspace {
     float *h[REIN_MAX_LAYERS]; /* [max_rows, units] outputs of the hidden layers */
     float *dh[2];              /* [max_rows, widest layer] gradients, alternating */
     float *packed;             /* [n_packed] for callers without one */
+    float *turned;             /* [n_in, units] of the largest layer whose dW is made transposed */
     float *memory;             /* all of the above */
     rein_gemm_plan forward[REIN_MAX_LAYERS];
     rein_gemm_plan weights[REIN_MAX_LAYERS];
     rein_gemm_plan inputs[REIN_MAX_LAYERS];
 };
 
-/* out [cols, rows] = in [rows, cols] transposed, in tiles that stay in registers or L1. */
-static REIN_CLONES void transpose(int rows, int cols, const float *in, float *out)
+/* Layers with so few outputs take dot products forward. */
+enum { NARROW = 3 };
+
+/* Is dW^T = h^T dz and a transpose cheaper than dW = dz^T h? It is when columns of dW (n_in) leave
+ * much of their last vector of 16 empty: 17 inputs and 64 units take 4 x 17 vectors, not 64 x 2. */
+static bool weights_turned(int n_in, int n_out)
 {
-    enum { TILE = 16 };
-    for (int first = 0; first < rows; first += TILE) {
-        const int last = first + TILE < rows ? first + TILE : rows;
-        for (int j = 0; j < cols; j++) {
-            for (int i = first; i < last; i++) {
-                out[(size_t)j * (size_t)rows + (size_t)i] =
-                    in[(size_t)i * (size_t)cols + (size_t)j];
-            }
-        }
-    }
+    const double direct = (n_in + 15) / 16 * (double)n_out;
+    const double turned = (n_out + 15) / 16 * (double)n_in;
+    return direct > 1.25 * turned;
 }
 
 void rein_net_pack(const rein_net *net, const float *params, float *packed)
 {
     for (int l = 0; l < net->spec.n_layers; l++) {
-        transpose(net->spec.units[l], net->n_in[l], params + net->weight_at[l],
-                  packed + net->packed_at[l]);
+        if (net->spec.units[l] <= NARROW) continue; /* read from params as it is */
+        rein_transpose(net->spec.units[l], net->n_in[l], params + net->weight_at[l],
+                       packed + net->packed_at[l]);
     }
 }
 
@@ -63,13 +61,17 @@ static rein_status workspace_memory(const rein_net *net, rein_net_workspace *w)
     const int hidden = spec->n_layers - 1;
     const bool keeps_z = rein_activation_keeps_z(spec->activation);
     const size_t rows = (size_t)w->max_rows;
-    size_t widest = 0, size = aligned(net->n_packed);
+    size_t widest = 0, turned = 0, size = aligned(net->n_packed);
+    for (int l = 0; l < spec->n_layers; l++) {
+        const size_t n = aligned((size_t)net->n_in[l] * (size_t)spec->units[l]);
+        if (weights_turned(net->n_in[l], spec->units[l]) && n > turned) turned = n;
+    }
     for (int l = 0; l < hidden; l++) {
         const size_t n = aligned(rows * (size_t)spec->units[l]);
         size += keeps_z ? 2 * n : n;
         if (n > widest) widest = n;
     }
-    size += 2 * widest;
+    size += 2 * widest + turned;
     w->memory = aligned_alloc(64, sizeof(float) * size);
     if (!w->memory) {
         return rein_fail(REIN_ENOMEM, "no memory for a workspace of %d rows (%zu bytes)",
@@ -87,6 +89,7 @@ static rein_status workspace_memory(const rein_net *net, rein_net_workspace *w)
     }
     w->dh[0] = next;
     w->dh[1] = next + widest;
+    w->turned = next + 2 * widest;
     return REIN_OK;
 }
 
@@ -104,8 +107,12 @@ rein_status rein_net_workspace_create(const rein_net *net, int max_rows, rein_ne
     }
     for (int l = 0; l < net->spec.n_layers; l++) {
         const int n_in = net->n_in[l], n_out = net->spec.units[l];
-        rein_gemm_prepare(&w->forward[l], REIN_GEMM_ROWS_NN, max_rows, n_in, n_out);
-        rein_gemm_prepare(&w->weights[l], REIN_GEMM_ROWS_TN, max_rows, n_out, n_in);
+        const bool turned = weights_turned(n_in, n_out);
+        if (n_out > NARROW) {
+            rein_gemm_prepare(&w->forward[l], REIN_GEMM_ROWS_NN, max_rows, n_in, n_out);
+        }
+        rein_gemm_prepare(&w->weights[l], REIN_GEMM_ROWS_TN, max_rows, turned ? n_in : n_out,
+                          turned ? n_out : n_in);
         rein_gemm_prepare(&w->inputs[l], REIN_GEMM_ROWS_NN, max_rows, n_out, n_in);
     }
     *out = w;
@@ -119,6 +126,41 @@ void rein_net_workspace_free(rein_net_workspace *workspace)
     free(workspace);
 }
 
+/* ---- the three products of a layer ------------------------------------------------------------ */
+
+static void forward_product(const rein_net *net, const float *params, const float *packed,
+                            const rein_net_workspace *w, int l, const float *h, float *z)
+{
+    const int n_out = net->spec.units[l];
+    if (n_out > NARROW) {
+        rein_gemm_run(&w->forward[l], w->n, h, packed + net->packed_at[l], z);
+    } else {
+        rein_gemm_narrow(w->n, n_out, net->n_in[l], h, params + net->weight_at[l], z);
+    }
+}
+
+static void weights_product(const rein_net *net, const rein_net_workspace *w, int l,
+                            const float *dz, float *grad)
+{
+    const int n_in = net->n_in[l], n_out = net->spec.units[l];
+    const float *h = l > 0 ? w->h[l - 1] : w->x;
+    float *dw = grad + net->weight_at[l]; /* [n_out, n_in] */
+    if (weights_turned(n_in, n_out)) {
+        rein_gemm_run(&w->weights[l], w->n, h, dz, w->turned);
+        rein_transpose(n_in, n_out, w->turned, dw);
+    } else {
+        rein_gemm_run(&w->weights[l], w->n, dz, h, dw);
+    }
+}
+
+static void inputs_product(const rein_net *net, const float *params, const rein_net_workspace *w,
+                           int l, const float *dz, float *dh)
+{
+    rein_gemm_run(&w->inputs[l], w->n, dz, params + net->weight_at[l], dh);
+}
+
+/* ---- forward and backward ---------------------------------------------------------------------- */
+
 void rein_net_forward(const rein_net *net, const float *params, const float *packed,
                       rein_net_workspace *w, const float *x, int n, float *y)
 {
@@ -131,12 +173,12 @@ void rein_net_forward(const rein_net *net, const float *params, const float *pac
     const int last = net->spec.n_layers - 1;
     const float *h = x;
     for (int l = 0; l < last; l++) {
-        rein_gemm_run(&w->forward[l], n, h, packed + net->packed_at[l], w->z[l]);
+        forward_product(net, params, packed, w, l, h, w->z[l]);
         rein_activation_forward(net->spec.activation, n, net->spec.units[l],
                                 params + net->bias_at[l], w->z[l], w->h[l]);
         h = w->h[l];
     }
-    rein_gemm_run(&w->forward[last], n, h, packed + net->packed_at[last], y);
+    forward_product(net, params, packed, w, last, h, y);
     rein_activation_forward(REIN_LINEAR, n, net->spec.units[last], params + net->bias_at[last], y,
                             y);
 }
@@ -148,35 +190,35 @@ void rein_net_backward(const rein_net *net, const float *params, const float *pa
     const int n = w->n, last = net->spec.n_layers - 1;
     const float *dz = dy;
     rein_column_sums(n, net->spec.units[last], dy, grad + net->bias_at[last]);
-    for (int l = last; l >= 0; l--) {
-        rein_gemm_run(&w->weights[l], n, dz, l > 0 ? w->h[l - 1] : w->x,
-                      grad + net->weight_at[l]);
-        float *dh = l > 0 ? w->dh[l & 1] : dx;
-        if (!dh) break;
-        rein_gemm_run(&w->inputs[l], n, dz, params + net->weight_at[l], dh);
-        if (l == 0) break;
+    for (int l = last; l > 0; l--) {
+        float *dh = w->dh[l & 1];
+        weights_product(net, w, l, dz, grad);
+        inputs_product(net, params, w, l, dz, dh);
         rein_activation_backward(net->spec.activation, n, net->spec.units[l - 1], w->z[l - 1],
                                  w->h[l - 1], dh, grad + net->bias_at[l - 1]);
         dz = dh;
     }
+    weights_product(net, w, 0, dz, grad);
+    if (dx) inputs_product(net, params, w, 0, dz, dx);
 }
 
 void rein_net_products(const rein_net *net, const float *params, const float *packed,
                        rein_net_workspace *w, const float *x, int n, float *y, float *grad)
 {
+    w->x = x;
+    w->n = n;
     const int last = net->spec.n_layers - 1;
     const float *h = x;
     for (int l = 0; l <= last; l++) {
         float *z = l < last ? w->h[l] : y;
-        rein_gemm_run(&w->forward[l], n, h, packed + net->packed_at[l], z);
+        forward_product(net, params, packed, w, l, h, z);
         h = z;
     }
     const float *dz = y;
-    for (int l = last; l >= 0; l--) {
-        rein_gemm_run(&w->weights[l], n, dz, l > 0 ? w->h[l - 1] : x, grad + net->weight_at[l]);
-        if (l > 0) {
-            rein_gemm_run(&w->inputs[l], n, dz, params + net->weight_at[l], w->dh[l & 1]);
-            dz = w->dh[l & 1];
-        }
+    for (int l = last; l > 0; l--) {
+        weights_product(net, w, l, dz, grad);
+        inputs_product(net, params, w, l, dz, w->dh[l & 1]);
+        dz = w->dh[l & 1];
     }
+    weights_product(net, w, 0, dz, grad);
 }

@@ -183,6 +183,7 @@ static rein_status memory_begin(rein_run *run, int64_t step, rein_archive **arch
 {
     memory_run *m = run->context;
     (void)step;
+    rein_store_free(m->store); /* the one that was resumed from */
     REIN_TRY(rein_store_create(&m->store));
     *archive = rein_store_archive(m->store);
     return rein_archive_array(*archive, "log", REIN_I64, &m->log_hash, 1);

@@ -340,6 +340,69 @@ static void test_probes(void **state)
     }
 }
 
+/* Two agents in one env, each with its own sign to match: rows are agents, episodes the envs. */
+typedef struct pair_state {
+    float sign[2];
+} pair_state;
+
+static rein_status pair_spec(const void *config, rein_env_spec *out)
+{
+    (void)config;
+    *out = (rein_env_spec){
+        .observation = {.dtype = REIN_F32, .n_dims = 1, .shape = {1}, .size = 1, .low = -1,
+                        .high = 1},
+        .action = {.kind = REIN_DISCRETE, .n = 2, .size = 1},
+        .n_agents = 2,
+        .state_size = sizeof(pair_state),
+    };
+    return REIN_OK;
+}
+
+static rein_status pair_init(void *state, const void *config)
+{
+    (void)state, (void)config;
+    return REIN_OK;
+}
+
+static void pair_reset(void *state, rein_rng *rng, rein_env_io *io)
+{
+    pair_state *p = state;
+    for (int i = 0; i < 2; i++) p->sign[i] = rein_rng_below(rng, 2) == 1 ? 1 : -1;
+    memcpy(io->observation, p->sign, sizeof p->sign);
+}
+
+static void pair_step(void *state, rein_rng *rng, rein_env_io *io)
+{
+    (void)rng;
+    const pair_state *p = state;
+    const int32_t *action = io->action;
+    for (int i = 0; i < 2; i++) io->reward[i] = (action[i] == 1) == (p->sign[i] > 0) ? 1 : -1;
+    *io->terminated = 1;
+    memcpy(io->observation, p->sign, sizeof p->sign);
+}
+
+static void test_two_agents(void **state)
+{
+    (void)state;
+    static const rein_env_class pair = {.id = "Pair", .spec = pair_spec, .init = pair_init,
+                                        .reset = pair_reset, .step = pair_step};
+    setup s;
+    setup_env(&s, &pair, 3, 1);
+    s.config.n_steps = 64;
+    s.config.lr = 1e-2;
+    s.config.anneal_lr = false;
+    s.config.normalize_observation = true;
+    s.task.net.hidden = (rein_list){1, {16}};
+    rein_ppo *ppo = create(&s);
+    assert_int_equal(ppo->rollout->n_rows, 6);
+    train(ppo, 40);
+    assert_int_equal(ppo->step, 40 * 64 * 3); /* steps of envs, not of agents */
+    assert_int_equal(ppo->episodes.count, 40 * 64 * 3);
+    assert_true(rein_episodes_return_mean(&ppo->episodes) > 1.8);
+    rein_ppo_free(ppo);
+    setup_free(&s);
+}
+
 /* ---- the same bytes ------------------------------------------------------------------------ */
 
 static void setup_case(setup *s, int which, int n_threads)
@@ -559,6 +622,35 @@ static void test_log_prob(void **state)
     setup_free(&s);
 }
 
+/* Noise is new in every step, row and rollout; minibatches are shuffled anew in every update. */
+static void test_draws_are_new(void **state)
+{
+    (void)state;
+    setup s;
+    setup_id(&s, "Pendulum-v1", 4, 1);
+    s.config.n_steps = 64;
+    rein_ppo *ppo = create(&s);
+    float noise[256];
+    int32_t index[256];
+    train(ppo, 1);
+    memcpy(noise, ppo->noise, sizeof noise);
+    memcpy(index, ppo->index, sizeof index);
+    train(ppo, 1);
+    int same_noise = 0, same_index = 0, in_order = 0, seen[256] = {0};
+    for (int i = 0; i < 256; i++) {
+        for (int j = 0; j < 256; j++) same_noise += noise[i] == ppo->noise[j];
+        for (int j = 0; j < i; j++) same_noise += noise[i] == noise[j];
+        same_index += index[i] == ppo->index[i];
+        in_order += index[i] == i;
+        seen[ppo->index[i]]++;
+    }
+    assert_true(same_noise < 3);
+    assert_true(same_index < 10 && in_order < 10);
+    for (int i = 0; i < 256; i++) assert_int_equal(seen[i], 1);
+    rein_ppo_free(ppo);
+    setup_free(&s);
+}
+
 /* ---- options of the update ----------------------------------------------------------------- */
 
 static void test_lr_and_target_kl(void **state)
@@ -700,6 +792,7 @@ int main(void)
         cmocka_unit_test(test_recorded_update_gaussian),
         cmocka_unit_test(test_gradient),
         cmocka_unit_test(test_probes),
+        cmocka_unit_test(test_two_agents),
         cmocka_unit_test(test_any_number_of_threads),
         cmocka_unit_test(test_seed_matters),
         cmocka_unit_test(test_continues_from_checkpoint),
@@ -707,6 +800,7 @@ int main(void)
         cmocka_unit_test(test_truncation),
         cmocka_unit_test(test_raw_arrays),
         cmocka_unit_test(test_log_prob),
+        cmocka_unit_test(test_draws_are_new),
         cmocka_unit_test(test_lr_and_target_kl),
         cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_no_allocation),

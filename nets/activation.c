@@ -13,27 +13,40 @@ bool rein_activation_keeps_z(rein_activation activation)
     return activation == REIN_SILU || activation == REIN_GELU;
 }
 
-/* One function per activation, so that the loop over a row holds one expression and vectorises
- * (tanhf, expf, erff become calls into libmvec). `s` is the pre-activation. */
-#define FORWARD(name, keep, expression)                                                           \
-    static REIN_CLONES void name(int rows, int cols, const float *bias, float *z, float *h)       \
+/* One function per activation, so that the loop over a row holds one expression and vectorises:
+ * tanhf, expf, ... become calls into libmvec. `s` is the pre-activation. Either in place, or with
+ * the pre-activation kept. */
+#define FORWARD(name, expression)                                                                 \
+    static REIN_CLONES void name(int rows, int cols, const float *bias, float *x)                 \
+    {                                                                                             \
+        for (int i = 0; i < rows; i++, x += cols) {                                               \
+            _Pragma("omp simd") for (int j = 0; j < cols; j++)                                    \
+            {                                                                                     \
+                const float s = x[j] + bias[j];                                                   \
+                x[j] = expression;                                                                \
+            }                                                                                     \
+        }                                                                                         \
+    }
+#define FORWARD_KEEPING(name, expression)                                                         \
+    static REIN_CLONES void name(int rows, int cols, const float *bias, float *restrict z,        \
+                                 float *restrict h)                                               \
     {                                                                                             \
         for (int i = 0; i < rows; i++, z += cols, h += cols) {                                    \
             _Pragma("omp simd") for (int j = 0; j < cols; j++)                                    \
             {                                                                                     \
                 const float s = z[j] + bias[j];                                                   \
-                if (keep) z[j] = s;                                                               \
+                z[j] = s;                                                                         \
                 h[j] = expression;                                                                \
             }                                                                                     \
         }                                                                                         \
     }
-FORWARD(tanh_forward, 0, tanhf(s))
-FORWARD(relu_forward, 0, s < 0.0f ? 0.0f : s) /* NaN stays NaN */
-FORWARD(elu_forward, 0, s > 0.0f ? s : expm1f(s))
-FORWARD(silu_forward, 1, s / (1.0f + expf(-s)))
-FORWARD(gelu_forward, 1, 0.5f * s * erfcf(-s * INV_SQRT2))
-FORWARD(sigmoid_forward, 0, 1.0f / (1.0f + expf(-s)))
-FORWARD(linear_forward, 0, s)
+FORWARD(tanh_forward, tanhf(s))
+FORWARD(relu_forward, s < 0.0f ? 0.0f : s) /* NaN stays NaN */
+FORWARD(elu_forward, s > 0.0f ? s : expm1f(s))
+FORWARD(sigmoid_forward, 1.0f / (1.0f + expf(-s)))
+FORWARD(linear_forward, s)
+FORWARD_KEEPING(silu_forward, s / (1.0f + expf(-s)))
+FORWARD_KEEPING(gelu_forward, 0.5f * s * erfcf(-s * INV_SQRT2))
 
 /* Rows shorter than a vector are taken sixteen at a time as one long row, its bias repeated. */
 enum { NARROW = 16, TILE = 16 };
@@ -69,17 +82,17 @@ void rein_activation_forward(rein_activation activation, int rows, int cols, con
                              float *z, float *h)
 {
     switch (activation) {
-    case REIN_TANH: tanh_forward(rows, cols, bias, z, h); break;
-    case REIN_RELU: relu_forward(rows, cols, bias, z, h); break;
-    case REIN_ELU: elu_forward(rows, cols, bias, z, h); break;
+    case REIN_TANH: tanh_forward(rows, cols, bias, h); break;
+    case REIN_RELU: relu_forward(rows, cols, bias, h); break;
+    case REIN_ELU: elu_forward(rows, cols, bias, h); break;
+    case REIN_SIGMOID: sigmoid_forward(rows, cols, bias, h); break;
     case REIN_SILU: silu_forward(rows, cols, bias, z, h); break;
     case REIN_GELU: gelu_forward(rows, cols, bias, z, h); break;
-    case REIN_SIGMOID: sigmoid_forward(rows, cols, bias, z, h); break;
     case REIN_LINEAR:
-        if (cols < NARROW && z == h) {
+        if (cols < NARROW) {
             narrow_bias(rows, cols, bias, h);
         } else {
-            linear_forward(rows, cols, bias, z, h);
+            linear_forward(rows, cols, bias, h);
         }
         break;
     }

@@ -11,10 +11,11 @@
 /* Does the derivative need the pre-activation z? (silu and gelu; the others take it from h.) */
 bool rein_activation_keeps_z(rein_activation activation);
 
-/* h = f(z + bias).
+/* h = f(z + bias). Where rein_activation_keeps_z, z and h are two arrays and z becomes z + bias;
+ * otherwise they are one and the same.
  *   bias  in   [cols]
- *   z     io   [rows, cols] products; becomes z + bias where rein_activation_keeps_z
- *   h     out  [rows, cols]; may be z where not rein_activation_keeps_z */
+ *   z     io   [rows, cols] products
+ *   h     out  [rows, cols] */
 void rein_activation_forward(rein_activation activation, int rows, int cols, const float *bias,
                              float *z, float *h);
 

@@ -19,19 +19,20 @@
 
 static int help(void)
 {
-    printf("usage: rein check ENV [--trace FILE ...] [--seed S] [--steps N] [env.key=value ...]\n"
-           "       rein check RUN\n"
-           "\n"
-           "Check that an environment keeps the rules: spaces, finite numbers, the same episode\n"
-           "for the same seed, save and load, resets. Or check the files of a run folder: that\n"
-           "none is cut short or altered, and that rollouts and metrics tell the same.\n"
-           "\n"
-           "  --trace FILE  also replay the episodes that FILE (HDF5) has of ENV, step by step, and\n"
-           "                print the first difference; docs/file-formats.md has the layout\n"
-           "  --seed S      of the random actions (0)\n"
-           "  --steps N     random steps per check (1000)\n"
-           "\n"
-           "Exit code 1 when a check fails or a trace differs.\n");
+    printf(
+        "usage: rein check ENV [--trace FILE ...] [--seed S] [--steps N] [env.key=value ...]\n"
+        "       rein check RUN\n"
+        "\n"
+        "Check that an environment keeps the rules: spaces, finite numbers, the same episode\n"
+        "for the same seed, save and load, resets. Or check the files of a run folder: that\n"
+        "none is cut short or altered, and that rollouts and metrics tell the same.\n"
+        "\n"
+        "  --trace FILE  also replay the episodes that FILE (HDF5) has of ENV, step by step, and\n"
+        "                print the first difference; docs/file-formats.md has the layout\n"
+        "  --seed S      of the random actions (0)\n"
+        "  --steps N     random steps per check (1000)\n"
+        "\n"
+        "Exit code 1 when a check fails or a trace differs.\n");
     return REIN_EXIT_OK;
 }
 
@@ -49,8 +50,8 @@ static rein_status check_rules(const rein_env_class *env, const void *config,
 {
     rein_check_report report;
     REIN_TRY(rein_check_env(
-        env, config,
-        &(rein_check_options){.seed = (uint64_t)o->seed, .n_steps = (int)o->steps}, &report));
+        env, config, &(rein_check_options){.seed = (uint64_t)o->seed, .n_steps = (int)o->steps},
+        &report));
     for (int i = 0; i < report.n; i++) {
         const rein_check_line *line = &report.lines[i];
         printf("%-4s  %-21s  %s\n", line->passed ? "ok" : "FAIL", line->name, line->text);
@@ -74,8 +75,7 @@ static rein_status check_trace(const rein_env_class *env, const void *config, co
     return status;
 }
 
-static rein_status check_all(const rein_env_class *env, const void *config,
-                             const check_options *o)
+static rein_status check_all(const rein_env_class *env, const void *config, const check_options *o)
 {
     int n_failed;
     REIN_TRY(check_rules(env, config, o, &n_failed));
@@ -224,16 +224,22 @@ int rein_cmd_check(int argc, char **argv)
     rein_status status = REIN_OK;
     for (int option; (option = rein_command_option(argc, argv, options)) != -1;) {
         switch (option) {
-        case 'h': return help();
+        case 'h':
+            return help();
         case 't':
             if (o.n_traces == MAX_TRACES) {
                 return rein_command_usage("check ", "check: over %d traces", MAX_TRACES);
             }
             o.traces[o.n_traces++] = optarg;
             break;
-        case 's': status = rein_command_integer("--seed", optarg, 0, 1000000000000, &o.seed); break;
-        case 'n': status = rein_command_integer("--steps", optarg, 1, 10000000, &o.steps); break;
-        default: return REIN_EXIT_USAGE;
+        case 's':
+            status = rein_command_integer("--seed", optarg, 0, 1000000000000, &o.seed);
+            break;
+        case 'n':
+            status = rein_command_integer("--steps", optarg, 1, 10000000, &o.steps);
+            break;
+        default:
+            return REIN_EXIT_USAGE;
         }
         if (status != REIN_OK) return rein_command_fail(status);
     }

@@ -16,13 +16,17 @@
 int rein_command_exit(rein_status status)
 {
     switch (status) {
-    case REIN_OK: return REIN_EXIT_OK;
-    case REIN_EINTERRUPTED: return REIN_EXIT_STOPPED;
+    case REIN_OK:
+        return REIN_EXIT_OK;
+    case REIN_EINTERRUPTED:
+        return REIN_EXIT_STOPPED;
     case REIN_EINVAL:
     case REIN_ENOTFOUND:
     case REIN_ECONFIG:
-    case REIN_EUNSUPPORTED: return REIN_EXIT_USAGE;
-    default: return REIN_EXIT_FAILED;
+    case REIN_EUNSUPPORTED:
+        return REIN_EXIT_USAGE;
+    default:
+        return REIN_EXIT_FAILED;
     }
 }
 

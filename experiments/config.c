@@ -111,8 +111,10 @@ static rein_status print_one(const char *name, bool markdown)
     }
     if (rein_algo_find(name, &algo) == REIN_OK) return print_algo(algo, markdown);
     if (rein_env_find(name, &env) == REIN_OK) return print_env(env, markdown);
-    return rein_fail(REIN_ENOTFOUND, "config: %s is no section, algorithm or environment; as an "
-                     "environment: %s", name, rein_error_message());
+    return rein_fail(REIN_ENOTFOUND,
+                     "config: %s is no section, algorithm or environment; as an "
+                     "environment: %s",
+                     name, rein_error_message());
 }
 
 int rein_cmd_config(int argc, char **argv)

@@ -130,14 +130,13 @@ static void print_text(const rein_policy *policy, const rein_statistics *s, doub
     char a[32], b[32], c[32], steps[32];
     printf("%s on %s, trained for %s steps\n", policy->spec.algo_id, policy->spec.env_id,
            rein_format_count(policy->timesteps, steps, sizeof steps));
-    printf("return  mean %s, 95 %% interval [%s, %s]\n",
-           rein_format_return(s->mean, a, sizeof a),
+    printf("return  mean %s, 95 %% interval [%s, %s]\n", rein_format_return(s->mean, a, sizeof a),
            rein_format_return(s->mean - s->half_width, b, sizeof b),
            rein_format_return(s->mean + s->half_width, c, sizeof c));
     printf("        std %s, min %s, max %s\n", rein_format_return(s->std, a, sizeof a),
            rein_format_return(s->min, b, sizeof b), rein_format_return(s->max, c, sizeof c));
-    printf("length  mean %s steps, %d episodes\n",
-           rein_format_return(length_mean, a, sizeof a), s->n);
+    printf("length  mean %s steps, %d episodes\n", rein_format_return(length_mean, a, sizeof a),
+           s->n);
 }
 
 static rein_status evaluate(const eval_options *o, const rein_policy *policy, const arena *a)
@@ -145,8 +144,8 @@ static rein_status evaluate(const eval_options *o, const rein_policy *policy, co
     rein_team *team;
     rein_evaluation result;
     double *returns = malloc((size_t)o->episodes * sizeof *returns);
-    if (!returns) return rein_fail(REIN_ENOMEM, "no memory for %lld returns",
-                                   (long long)o->episodes);
+    if (!returns)
+        return rein_fail(REIN_ENOMEM, "no memory for %lld returns", (long long)o->episodes);
     rein_status status = rein_team_create((int)o->threads, &team);
     if (status == REIN_OK) {
         status = rein_evaluate(
@@ -200,17 +199,25 @@ int rein_cmd_eval(int argc, char **argv)
     rein_status status = REIN_OK;
     for (int option; (option = rein_command_option(argc, argv, options)) != -1;) {
         switch (option) {
-        case 'h': return help();
+        case 'h':
+            return help();
         case 'e':
             status = rein_command_integer("--episodes", optarg, 1, 100000, &o.episodes);
             break;
         case 's':
             status = rein_command_integer("--seed", optarg, 0, 1000000000000, &o.seed);
             break;
-        case 't': status = rein_command_integer("--threads", optarg, 1, 1024, &o.threads); break;
-        case 'x': o.stochastic = true; break;
-        case 'j': o.json = true; break;
-        default: return REIN_EXIT_USAGE;
+        case 't':
+            status = rein_command_integer("--threads", optarg, 1, 1024, &o.threads);
+            break;
+        case 'x':
+            o.stochastic = true;
+            break;
+        case 'j':
+            o.json = true;
+            break;
+        default:
+            return REIN_EXIT_USAGE;
         }
         if (status != REIN_OK) return rein_command_fail(status);
     }

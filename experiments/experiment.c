@@ -1,7 +1,6 @@
 /* The five sections of a config: read, check, dump. */
 #include "experiments/experiment.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,8 +31,10 @@ static const struct section {
     int n;
     size_t offset;
 } sections[] = {
-#define SECTION(name, table) \
-    {#name, table, REIN_FIELD_COUNT(table), offsetof(rein_experiment, name)}
+#define SECTION(name, table)                                                                       \
+    {                                                                                              \
+#name, table, REIN_FIELD_COUNT(table), offsetof(rein_experiment, name)                     \
+    }
     SECTION(env, rein_env_section_fields), SECTION(algo, rein_algo_section_fields),
     SECTION(net, rein_net_config_fields),  SECTION(run, rein_run_section_fields),
     SECTION(log, rein_log_section_fields),
@@ -135,8 +136,10 @@ static rein_status check_name(rein_settings *settings, const char *name)
     if (good) return REIN_OK;
     char where[512];
     rein_settings_where(settings, "run", "name", where, sizeof where);
-    return rein_fail(REIN_ECONFIG, "%s: \"%s\" cannot be a folder's name: leave out '/', and set "
-                     "run.out for another place", where, name);
+    return rein_fail(REIN_ECONFIG,
+                     "%s: \"%s\" cannot be a folder's name: leave out '/', and set "
+                     "run.out for another place",
+                     where, name);
 }
 
 static rein_status resolve(rein_experiment *e, rein_settings *settings)
@@ -146,7 +149,8 @@ static rein_status resolve(rein_experiment *e, rein_settings *settings)
         e->log.eval_every = e->run.total_timesteps < 20 ? 1 : e->run.total_timesteps / 20;
     }
     REIN_TRY(check_name(settings, e->run.name));
-    if (!e->run.out[0]) return rein_fail(REIN_ECONFIG, "run.out is empty: give a folder, or . here");
+    if (!e->run.out[0])
+        return rein_fail(REIN_ECONFIG, "run.out is empty: give a folder, or . here");
     rein_status status = e->env_class->spec(e->env_config, &e->spec);
     if (status != REIN_OK) return rein_fail_in(status, "env (%s)", e->env.id);
     rein_task task = rein_experiment_task(e, NULL);
@@ -191,43 +195,12 @@ rein_task rein_experiment_task(const rein_experiment *e, rein_team *team)
 
 /* ---- dumping ------------------------------------------------------------------------------- */
 
-/* Text that YAML could read as something else goes between double quotes. */
-static void write_text(FILE *file, const char *text)
-{
-    bool plain = isalnum((unsigned char)text[0]) || text[0] == '/' || text[0] == '.';
-    for (const char *c = text; *c; c++) {
-        if (!isalnum((unsigned char)*c) && !strchr("_-./+", *c)) plain = false;
-    }
-    if (plain) {
-        fputs(text, file);
-        return;
-    }
-    fputc('"', file);
-    for (const char *c = text; *c; c++) {
-        unsigned char byte = (unsigned char)*c;
-        if (byte == '"' || byte == '\\') {
-            fprintf(file, "\\%c", byte);
-        } else if (byte < 32 || byte == 127) {
-            fprintf(file, "\\x%02x", byte);
-        } else {
-            fputc(byte, file);
-        }
-    }
-    fputc('"', file);
-}
-
 static void write_fields(FILE *file, const rein_field *fields, int n, const void *config)
 {
     for (int i = 0; i < n; i++) {
-        char value[512];
-        rein_field_get(&fields[i], config, value, sizeof value);
-        fprintf(file, "  %s: ", fields[i].name);
-        if (fields[i].type == REIN_FIELD_text) {
-            write_text(file, value);
-        } else {
-            fputs(value, file);
-        }
-        fputc('\n', file);
+        char value[2 * REIN_TEXT_SIZE + 8];
+        rein_field_yaml(&fields[i], config, value, sizeof value);
+        fprintf(file, "  %s: %s\n", fields[i].name, value);
     }
 }
 

@@ -14,36 +14,35 @@
 #include "envs/registry.h"
 
 /* Of the section `env:`, what every environment has; the class's own fields come after. */
-#define REIN_ENV_FIELDS(X)                                                                        \
-    X(text, id, "", "", "environment to learn; `rein envs` lists them")                           \
-    X(integer, n_envs, "1", "[1, 65536]", "copies of it, stepped side by side")                   \
-    X(integer, max_episode_steps, "-1", "[-1, 1000000000]",                                       \
+#define REIN_ENV_FIELDS(X)                                                                         \
+    X(text, id, "", "", "environment to learn; `rein envs` lists them")                            \
+    X(integer, n_envs, "1", "[1, 65536]", "copies of it, stepped side by side")                    \
+    X(integer, max_episode_steps, "-1", "[-1, 1000000000]",                                        \
       "time limit in steps; -1: the environment's own, 0: none")
 REIN_CONFIG_STRUCT(rein_env_section, REIN_ENV_FIELDS)
 
 /* Of the section `algo:`, what every algorithm has. */
-#define REIN_ALGO_FIELDS(X)                                                                       \
-    X(text, id, "", "", "learning algorithm; `rein algos` lists them")
+#define REIN_ALGO_FIELDS(X) X(text, id, "", "", "learning algorithm; `rein algos` lists them")
 REIN_CONFIG_STRUCT(rein_algo_section, REIN_ALGO_FIELDS)
 
-#define REIN_RUN_FIELDS(X)                                                                        \
-    X(integer, total_timesteps, "100000", "[1, 1000000000000]",                                   \
-      "environment steps over all copies")                                                        \
-    X(integer, seed, "0", "[0, 1000000000000]", "of all random numbers")                          \
-    X(integer, threads, "1", "[1, 1024]",                                                         \
-      "worker threads; not given: all cores. The result does not depend on it")                   \
-    X(text, out, "runs", "", "folder for run folders")                                            \
+#define REIN_RUN_FIELDS(X)                                                                         \
+    X(integer, total_timesteps, "100000", "[1, 1000000000000]",                                    \
+      "environment steps over all copies")                                                         \
+    X(integer, seed, "0", "[0, 1000000000000]", "of all random numbers")                           \
+    X(integer, threads, "1", "[1, 1024]",                                                          \
+      "worker threads; not given: all cores. The result does not depend on it")                    \
+    X(text, out, "runs", "", "folder for run folders")                                             \
     X(text, name, "", "", "name of the run folder; empty: <algo>-<env>-s<seed>, numbered")
 REIN_CONFIG_STRUCT(rein_run_section, REIN_RUN_FIELDS)
 
 enum { REIN_ROLLOUTS_ALL, REIN_ROLLOUTS_EPISODES, REIN_ROLLOUTS_NONE };
-#define REIN_LOG_FIELDS(X)                                                                        \
-    X(choice, rollouts, "all", "all|episodes|none",                                               \
-      "record every transition, only the table of episodes, or nothing")                          \
-    X(real, checkpoint_every_s, "60", "[0, 1e9]",                                                 \
-      "seconds between checkpoints; 0: only at a stop and at the end")                            \
-    X(integer, eval_episodes, "10", "[0, 100000]", "episodes per evaluation; 0: none")            \
-    X(integer, eval_every, "0", "[0, 1000000000000]",                                             \
+#define REIN_LOG_FIELDS(X)                                                                         \
+    X(choice, rollouts, "all", "all|episodes|none",                                                \
+      "record every transition, only the table of episodes, or nothing")                           \
+    X(real, checkpoint_every_s, "60", "[0, 1e9]",                                                  \
+      "seconds between checkpoints; 0: only at a stop and at the end")                             \
+    X(integer, eval_episodes, "10", "[0, 100000]", "episodes per evaluation; 0: none")             \
+    X(integer, eval_every, "0", "[0, 1000000000000]",                                              \
       "steps between evaluations; 0: a twentieth of total_timesteps")
 REIN_CONFIG_STRUCT(rein_log_section, REIN_LOG_FIELDS)
 

@@ -60,8 +60,9 @@ int main(int argc, char **argv)
 {
     /* a full disk or a file size limit is an error of write(), which has a message */
     signal(SIGXFSZ, SIG_IGN);
-    if (argc < 2) return rein_command_usage("", "which command? For example: rein train "
-                                            "ppo/cartpole");
+    if (argc < 2)
+        return rein_command_usage("", "which command? For example: rein train "
+                                      "ppo/cartpole");
     const char *word = argv[1];
     if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) return version();
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {

@@ -35,9 +35,10 @@ rein_status rein_metrics_open(const char *path, int64_t length, rein_metrics **o
     if (m->fd < 0 || fstat(m->fd, &info) != 0) {
         status = rein_fail(REIN_EIO, "cannot write %s: %s", path, strerror(errno));
     } else if (info.st_size < length) {
-        status = rein_fail(REIN_EFORMAT, "%s: %lld bytes, but the checkpoint was made at %lld: the "
-                           "file was shortened or replaced; put it back", path,
-                           (long long)info.st_size, (long long)length);
+        status = rein_fail(REIN_EFORMAT,
+                           "%s: %lld bytes, but the checkpoint was made at %lld: the "
+                           "file was shortened or replaced; put it back",
+                           path, (long long)info.st_size, (long long)length);
     } else if (info.st_size > length && ftruncate(m->fd, length) != 0) {
         status = rein_fail(REIN_EIO, "cannot cut %s: %s", path, strerror(errno));
     }
@@ -146,7 +147,7 @@ typedef struct points {
     struct point {
         int64_t step;
         double value;
-    } *point; /* [n] */
+    } * point; /* [n] */
 } points;
 
 /* Add a row's return to the points, when it has one. */

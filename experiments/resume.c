@@ -29,9 +29,11 @@ static rein_status check_override(const char *assignment)
     if (log && (n != 12 || strncmp(assignment, "log.rollouts", n) != 0)) return REIN_OK;
     if (n == 19 && strncmp(assignment, "run.total_timesteps", n) == 0) return REIN_OK;
     if (n == 11 && strncmp(assignment, "run.threads", n) == 0) return REIN_OK;
-    return rein_fail(REIN_ECONFIG, "%s: a run in progress keeps its settings, but for "
+    return rein_fail(REIN_ECONFIG,
+                     "%s: a run in progress keeps its settings, but for "
                      "run.total_timesteps, run.threads and log.* (not log.rollouts): train a new "
-                     "run for others", assignment);
+                     "run for others",
+                     assignment);
 }
 
 static rein_status read_experiment(const rein_run_folder *folder, int n, char **words,

@@ -99,7 +99,8 @@ static unsigned run_tick(rein_run *run, int64_t step)
         rein_store_free(r->loaded);
         r->loaded = NULL;
     }
-    if (e->log.eval_episodes > 0 && step / e->log.eval_every > r->state.ticked / e->log.eval_every) {
+    if (e->log.eval_episodes > 0 &&
+        step / e->log.eval_every > r->state.ticked / e->log.eval_every) {
         due |= REIN_RUN_EVALUATE;
     }
     r->state.ticked = r->state.step = step;
@@ -266,7 +267,8 @@ static rein_status load_checkpoint(folder_run *r)
     REIN_TRY(rein_checkpoint_open(path, &r->state, &r->loaded));
     r->archive = rein_store_archive(r->loaded);
     if (r->state.config_hash != now) {
-        return rein_fail(REIN_EFORMAT, "%s/config.yaml was changed after %s was made: put it back "
+        return rein_fail(REIN_EFORMAT,
+                         "%s/config.yaml was changed after %s was made: put it back "
                          "(the checkpoint's attribute `config` has it), or train a new run",
                          r->options.folder->path, path);
     }

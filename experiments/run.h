@@ -31,10 +31,10 @@ rein_status rein_run_open(const rein_run_options *options, rein_run **out);
 
 /* What came of a run. */
 typedef struct rein_run_outcome {
-    bool began;                 /* a step was done, or a checkpoint loaded */
-    int64_t step;               /* of the last tick */
-    int64_t checkpoint_step;    /* of the newest checkpoint; -1: none */
-    rein_run_summary summary;   /* when training is complete */
+    bool began;               /* a step was done, or a checkpoint loaded */
+    int64_t step;             /* of the last tick */
+    int64_t checkpoint_step;  /* of the newest checkpoint; -1: none */
+    rein_run_summary summary; /* when training is complete */
 } rein_run_outcome;
 
 /* End the run and free it. `trained` is what the training loop returned: on REIN_OK the last
@@ -43,7 +43,8 @@ typedef struct rein_run_outcome {
  * Returns `trained`, or the first error of closing when that was REIN_OK. */
 rein_status rein_run_close(rein_run *run, rein_status trained, rein_run_outcome *outcome);
 
-/* Ask the run in this process to stop: its next tick says checkpoint and stop. Async-signal-safe. */
+/* Ask the run in this process to stop: its next tick says checkpoint and stop. Async-signal-safe.
+ */
 void rein_run_stop(void);
 
 /* XXH3-64 of all that a policy acts by: params [P] f32, log_std [size] f32 of a Gaussian, mean

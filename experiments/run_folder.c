@@ -29,8 +29,8 @@ static rein_status lock(rein_run_folder *folder)
     folder->fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder->fd < 0) {
         int error = errno;
-        return rein_fail(error == ENOENT || error == ENOTDIR ? REIN_ENOTFOUND : REIN_EIO,
-                         "%s: %s", folder->path,
+        return rein_fail(error == ENOENT || error == ENOTDIR ? REIN_ENOTFOUND : REIN_EIO, "%s: %s",
+                         folder->path,
                          error == ENOENT    ? "there is no such run"
                          : error == ENOTDIR ? "a run is a folder, this is a file"
                                             : strerror(error));
@@ -74,8 +74,10 @@ rein_status rein_run_folder_create(const rein_experiment *e, rein_run_folder *ou
     for (int number = 1; exists; number++) {
         REIN_TRY(try_create(e, number, out, &exists));
         if (exists && e->run.name[0]) {
-            return rein_fail(REIN_ECONFIG, "%s exists already: choose another run.name, or go on "
-                             "with it: rein resume %s", out->path, out->path);
+            return rein_fail(REIN_ECONFIG,
+                             "%s exists already: choose another run.name, or go on "
+                             "with it: rein resume %s",
+                             out->path, out->path);
         }
     }
     status = lock(out);
@@ -126,7 +128,7 @@ void rein_run_folder_remove(rein_run_folder *folder)
 
 rein_status rein_run_folder_clear(const rein_run_folder *folder)
 {
-    static const char *const made[] = {"metrics.jsonl", "rollouts", "rollouts.h5",  "replay",
+    static const char *const made[] = {"metrics.jsonl", "rollouts",      "rollouts.h5", "replay",
                                        "policy.rein",   "checkpoint.h5", "summary.json"};
     for (size_t i = 0; i < sizeof made / sizeof made[0]; i++) {
         char path[REIN_PATH_SIZE + 32];
@@ -200,11 +202,10 @@ static json_t *describe_session(const rein_experiment *e, int argc, char **argv)
         json_array_append_new(command, word ? word : json_string("?")); /* not UTF-8 */
     }
     json_t *model = json_string(cpu);
-    return json_pack("{s:s, s:o, s:s, s:s, s:s, s:{s:s, s:s, s:s}, s:o, s:I, s:I}", "time",
-                     when, "command", command, "rein", REIN_VERSION, "compiler", __VERSION__,
-                     "kernels", rein_net_kernels(), "libraries", "mujoco",
-                     rein_mujoco_version(), "glibc", gnu_get_libc_version(), "jansson",
-                     JANSSON_VERSION, "cpu",
+    return json_pack("{s:s, s:o, s:s, s:s, s:s, s:{s:s, s:s, s:s}, s:o, s:I, s:I}", "time", when,
+                     "command", command, "rein", REIN_VERSION, "compiler", __VERSION__, "kernels",
+                     rein_net_kernels(), "libraries", "mujoco", rein_mujoco_version(), "glibc",
+                     gnu_get_libc_version(), "jansson", JANSSON_VERSION, "cpu",
                      model ? model : json_string("?"), "threads", (json_int_t)e->run.threads,
                      "total_timesteps", (json_int_t)e->run.total_timesteps);
 }
@@ -229,8 +230,7 @@ rein_status rein_run_folder_write_session(const rein_run_folder *folder, const r
     return write_json(folder, "run.json", root);
 }
 
-rein_status rein_run_folder_write_summary(const rein_run_folder *folder,
-                                          const rein_run_summary *s)
+rein_status rein_run_folder_write_summary(const rein_run_folder *folder, const rein_run_summary *s)
 {
     char fingerprint[32];
     snprintf(fingerprint, sizeof fingerprint, "%016llx", (unsigned long long)s->fingerprint);
@@ -269,7 +269,8 @@ rein_status rein_run_folder_read_summary(const rein_run_folder *folder, rein_run
     const char *hex = json_string_value(json_object_get(root, "fingerprint"));
     if (!hex || !json_is_integer(json_object_get(root, "steps"))) {
         json_decref(root);
-        return rein_fail(REIN_EFORMAT, "%s: damaged: remove it, `rein resume` makes it again", path);
+        return rein_fail(REIN_EFORMAT, "%s: damaged: remove it, `rein resume` makes it again",
+                         path);
     }
     *out = (rein_run_summary){
         .steps = get_integer(root, "steps"),

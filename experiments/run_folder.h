@@ -49,17 +49,16 @@ rein_status rein_run_folder_write_config(const rein_run_folder *folder,
  *   argc, argv  the command line
  * Errors: REIN_EIO, REIN_ENOMEM. */
 rein_status rein_run_folder_write_session(const rein_run_folder *folder,
-                                          const rein_experiment *experiment, int argc,
-                                          char **argv);
+                                          const rein_experiment *experiment, int argc, char **argv);
 
 /* summary.json of a finished run, read back. */
 typedef struct rein_run_summary {
     int64_t steps, episodes, broken;
-    double wall_time_s;     /* of all sessions, evaluation included */
-    double sps;             /* steps per second of wall time without evaluation */
-    double return_mean;     /* of the last 100 training episodes; NAN: none */
-    double length_mean;     /* likewise */
-    int64_t eval_episodes;  /* of the last evaluation; 0: none */
+    double wall_time_s;    /* of all sessions, evaluation included */
+    double sps;            /* steps per second of wall time without evaluation */
+    double return_mean;    /* of the last 100 training episodes; NAN: none */
+    double length_mean;    /* likewise */
+    int64_t eval_episodes; /* of the last evaluation; 0: none */
     double eval_return_mean, eval_return_std;
     uint64_t fingerprint;   /* rein_run_fingerprint of the policy */
     int64_t peak_memory_kb; /* largest resident size of the last session */

@@ -4,7 +4,7 @@
 
 typedef struct rein_statistics {
     int n;
-    double mean, std;  /* sample standard deviation, n - 1; 0 for one number */
+    double mean, std; /* sample standard deviation, n - 1; 0 for one number */
     double min, max;
     double half_width; /* of the 95 % interval of the mean (Student's t); 0 for one number */
 } rein_statistics;

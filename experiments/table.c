@@ -6,12 +6,18 @@
 static const char *type_name(rein_field_type type)
 {
     switch (type) {
-    case REIN_FIELD_integer: return "integer";
-    case REIN_FIELD_real: return "real";
-    case REIN_FIELD_flag: return "flag";
-    case REIN_FIELD_choice: return "choice";
-    case REIN_FIELD_integers: return "integers";
-    case REIN_FIELD_text: return "text";
+    case REIN_FIELD_integer:
+        return "integer";
+    case REIN_FIELD_real:
+        return "real";
+    case REIN_FIELD_flag:
+        return "flag";
+    case REIN_FIELD_choice:
+        return "choice";
+    case REIN_FIELD_integers:
+        return "integers";
+    case REIN_FIELD_text:
+        return "text";
     }
     return "?";
 }
@@ -61,8 +67,10 @@ void rein_table_print(FILE *out, const char *section, const rein_field *fields, 
         snprintf(key, sizeof key, "%s.%s", section, f->name);
         const char *code = value[0] ? "`" : "";
         if (markdown) {
-            fprintf(out, "| `%s` | %s | %s%s%s | %s | %s |\n", key, type_name(f->type), code, value,
-                    code, range, f->doc);
+            fprintf(out, "| `%s` | %s | %s%s%s | %s | ", key, type_name(f->type), code, value, code,
+                    range);
+            for (const char *c = f->doc; *c; c++) fprintf(out, *c == '|' ? "\\|" : "%c", *c);
+            fprintf(out, " |\n");
         } else {
             fprintf(out, "  %-*s  %-8s  %-*s  %s\n", key_width, key, type_name(f->type),
                     value_width, value, f->doc);

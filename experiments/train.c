@@ -58,7 +58,7 @@ int rein_cmd_train(int argc, char **argv)
     }
     if (optind == argc) {
         return rein_command_usage("train ", "train: which config? For example: rein train "
-                                  "ppo/cartpole");
+                                            "ppo/cartpole");
     }
     rein_status status = read_experiment(argc - optind, argv + optind, &experiment);
     if (status != REIN_OK) return rein_command_fail(status);

@@ -25,7 +25,8 @@ void rein_training_catch_signals(void)
     struct sigaction ignore = {.sa_handler = SIG_IGN}, old;
     const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
-        if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler == SIG_IGN) continue; /* nohup */
+        if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler == SIG_IGN)
+            continue; /* nohup */
         sigaction(signals[i], &stop, NULL);
     }
     sigaction(SIGPIPE, &ignore, NULL); /* `rein train ... | head` trains on */
@@ -41,8 +42,8 @@ static void describe_net(const rein_experiment *e, char *out, size_t size)
     char activation[64] = "";
     size_t used = (size_t)snprintf(out, size, "%d", e->spec.observation.size);
     for (int i = 0; i < e->net.hidden.n && used < size; i++) {
-        used += (size_t)snprintf(out + used, size - used, "-%lld",
-                                 (long long)e->net.hidden.values[i]);
+        used +=
+            (size_t)snprintf(out + used, size - used, "-%lld", (long long)e->net.hidden.values[i]);
     }
     fields = rein_section_fields("net", &n);
     const rein_field *field = rein_fields_find(fields, n, "activation");
@@ -54,9 +55,8 @@ static void print_header(const rein_experiment *e, const rein_run_folder *folder
 {
     char steps[32], net[256];
     describe_net(e, net, sizeof net);
-    printf("rein %s: %s learns %s, %s steps, %lld environment%s\n", REIN_VERSION,
-           e->algo_class->id, e->env_class->id,
-           rein_format_count(e->run.total_timesteps, steps, sizeof steps),
+    printf("rein %s: %s learns %s, %s steps, %lld environment%s\n", REIN_VERSION, e->algo_class->id,
+           e->env_class->id, rein_format_count(e->run.total_timesteps, steps, sizeof steps),
            (long long)e->env.n_envs, e->env.n_envs == 1 ? "" : "s");
     printf("%lld thread%s, seed %lld, network %s (%s)\n", (long long)e->run.threads,
            e->run.threads == 1 ? "" : "s", (long long)e->run.seed, net, rein_net_kernels());
@@ -176,11 +176,15 @@ static int explain(rein_status status, const rein_run_folder *folder,
         rein_fail(status, "stopped at step %lld, checkpoint written; go on with: rein resume %s",
                   (long long)outcome->step, folder->path);
     } else if (outcome->checkpoint_step >= 0) {
-        rein_fail(status, "%s; the checkpoint of step %lld is intact: mend that, then: rein resume "
-                  "%s", what, (long long)outcome->checkpoint_step, folder->path);
+        rein_fail(status,
+                  "%s; the checkpoint of step %lld is intact: mend that, then: rein resume "
+                  "%s",
+                  what, (long long)outcome->checkpoint_step, folder->path);
     } else if (outcome->began) {
-        rein_fail(status, "%s; there was no checkpoint yet: mend that, then start over with: rein "
-                  "resume %s", what, folder->path);
+        rein_fail(status,
+                  "%s; there was no checkpoint yet: mend that, then start over with: rein "
+                  "resume %s",
+                  what, folder->path);
     }
     int code = rein_command_fail(status);
     /* the command line and the config were right: training failed */

@@ -86,7 +86,8 @@ process_result process_run(const char *const *words, const process_options *opti
     if (pid == 0) child(words, o, out, err);
     close(out[1]);
     close(err[1]);
-    stream streams[2] = {{.fd = out[0], .text = calloc(1, 1)}, {.fd = err[0], .text = calloc(1, 1)}};
+    stream streams[2] = {{.fd = out[0], .text = calloc(1, 1)},
+                         {.fd = err[0], .text = calloc(1, 1)}};
     watch(pid, o, streams);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
     close(out[0]);

@@ -15,8 +15,8 @@ typedef struct process_options {
 } process_options;
 
 typedef struct process_result {
-    int code;   /* exit code; -1 when a signal ended it */
-    int signal; /* that signal; 0: none */
+    int code;        /* exit code; -1 when a signal ended it */
+    int signal;      /* that signal; 0: none */
     char *out, *err; /* all it printed, '\0' behind */
 } process_result;
 

@@ -38,7 +38,7 @@ static void check_error(const char *line, int code, const char *const *texts)
     }
     process_free(&r);
 }
-#define CHECK_ERROR(line, code, ...) \
+#define CHECK_ERROR(line, code, ...)                                                               \
     check_error(line, code, (const char *const[]){__VA_ARGS__, NULL})
 
 /* No run began, and nothing was left on the way. */
@@ -52,9 +52,9 @@ static void write_config(const char *text)
     temporary_write(folder, "bad.yaml", text, strlen(text));
 }
 
-#define ENV "env: {id: CartPole-v1}\n"
+#define ENV  "env: {id: CartPole-v1}\n"
 #define ALGO "algo: {id: ppo}\n"
-#define RUN "run: {total_timesteps: 2000}\n"
+#define RUN  "run: {total_timesteps: 2000}\n"
 
 static void test_usage(void **state)
 {
@@ -241,7 +241,8 @@ static int train_to_nan(void)
     rein_settings *settings;
     rein_experiment *e;
     rein_run_folder run;
-    if (chdir(folder) != 0 || !freopen("out", "w", stdout) || !freopen("err", "w", stderr)) return 99;
+    if (chdir(folder) != 0 || !freopen("out", "w", stdout) || !freopen("err", "w", stderr))
+        return 99;
     if (rein_settings_create(&settings) != REIN_OK) return 98;
     if (rein_settings_read(settings, "ppo.yaml") != REIN_OK) return 97;
     if (rein_experiment_create(settings, &e) != REIN_OK) return 96;
@@ -282,7 +283,7 @@ static void check_nan(int step, int runs_left, const char *text)
 static void test_nan_from_environment(void **state)
 {
     (void)state;
-    check_nan(40, 0, "nan"); /* in the first rollout: the run never began */
+    check_nan(40, 0, "NaN"); /* in the first rollout: the run never began */
     check_nan(2000, 1, "is intact");
 }
 

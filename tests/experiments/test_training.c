@@ -46,7 +46,8 @@ static void test_threads(void **state)
             program_assert_same_run(folder, a, b);
             free(other);
         }
-        char x[17], y[17], *seed = train(algos[i], i ? "seed-1" : "seed-0", "run.seed=4"); /* it can differ */
+        char x[17], y[17],
+            *seed = train(algos[i], i ? "seed-1" : "seed-0", "run.seed=4"); /* it can differ */
         assert_string_not_equal(program_fingerprint(one, x), program_fingerprint(seed, y));
         free(one);
         free(seed);

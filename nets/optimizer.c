@@ -148,37 +148,62 @@ static void adam_step(rein_optimizer *o, double lr, const float *grad, double sc
     adam(o->n, factors, grad, o->first, o->second, params);
 }
 
-/* s = alpha s + (1 - alpha) g^2;  root = sqrt(s) + eps, or sqrt(s + eps) for TensorFlow
- * centred: s - (mean g)^2 under the root */
-static inline float rmsprop_root(float square, float mean, float eps, int inside)
+/* s = alpha s + (1 - alpha) g^2, centred: less the square of the mean gradient, and then
+ *   torch:       buffer = momentum buffer + g / (sqrt(s) + eps);       p -= lr buffer
+ *   TensorFlow:  buffer = momentum buffer + lr g / sqrt(s + eps);      p -= buffer
+ * One expression for both: what the other one has not is 0 or 1. */
+typedef struct rmsprop_factors {
+    float scale, alpha, weight, momentum, eps_inside, eps_outside, lr_before, lr_after;
+} rmsprop_factors;
+
+static inline __attribute__((always_inline)) void
+rmsprop_loop(size_t n, rmsprop_factors f, const float *restrict grad, float *restrict s,
+             float *restrict mean, float *restrict buffer, float *restrict p)
 {
-    const float variance = square - mean * mean;
-    return inside ? sqrtf(variance + eps) : sqrtf(variance) + eps;
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        const float g = f.scale * grad[i];
+        float variance = s[i] = f.alpha * s[i] + f.weight * (g * g);
+        if (mean) {
+            mean[i] += f.weight * (g - mean[i]);
+            variance -= mean[i] * mean[i];
+            variance = variance < 0.0f ? 0.0f : variance; /* rounding, for constant gradients */
+        }
+        float step = f.lr_before * (g / (sqrtf(variance + f.eps_inside) + f.eps_outside));
+        if (buffer) step = buffer[i] = f.momentum * buffer[i] + step;
+        p[i] -= f.lr_after * step;
+    }
 }
 
-static REIN_CLONES void rmsprop(rein_optimizer *o, float lr, const float *grad, float scale,
-                                float *p)
+static REIN_CLONES void rmsprop(rein_optimizer *o, rmsprop_factors f, const float *grad, float *p)
 {
-    const float alpha = (float)o->options.alpha, weight = (float)(1.0 - o->options.alpha);
-    const float momentum = (float)o->options.momentum, eps = (float)o->options.eps;
-    const int inside = o->options.kind == REIN_RMSPROP_TF;
-    float *s = o->second, *buffer = o->first, *mean = o->gradient;
-#pragma omp simd
-    for (size_t i = 0; i < o->n; i++) {
-        const float g = scale * grad[i];
-        s[i] = alpha * s[i] + weight * (g * g);
-        if (mean) mean[i] += weight * (g - mean[i]);
-        const float step = g / rmsprop_root(s[i], mean ? mean[i] : 0.0f, eps, inside);
-        if (!buffer) {
-            p[i] -= lr * step;
-        } else if (inside) { /* TensorFlow's ApplyRMSProp keeps lr in the buffer */
-            buffer[i] = momentum * buffer[i] + lr * step;
-            p[i] -= buffer[i];
-        } else {
-            buffer[i] = momentum * buffer[i] + step;
-            p[i] -= lr * buffer[i];
-        }
+    if (!o->gradient && !o->first) {
+        rmsprop_loop(o->n, f, grad, o->second, NULL, NULL, p);
+    } else if (!o->gradient) {
+        rmsprop_loop(o->n, f, grad, o->second, NULL, o->first, p);
+    } else if (!o->first) {
+        rmsprop_loop(o->n, f, grad, o->second, o->gradient, NULL, p);
+    } else {
+        rmsprop_loop(o->n, f, grad, o->second, o->gradient, o->first, p);
     }
+}
+
+static void rmsprop_step(rein_optimizer *o, double lr, const float *grad, double scale,
+                         float *params)
+{
+    const int tf = o->options.kind == REIN_RMSPROP_TF;
+    const float eps = (float)o->options.eps;
+    const rmsprop_factors factors = {
+        .scale = (float)scale,
+        .alpha = (float)o->options.alpha,
+        .weight = (float)(1.0 - o->options.alpha),
+        .momentum = (float)o->options.momentum,
+        .eps_inside = tf ? eps : 0.0f,
+        .eps_outside = tf ? 0.0f : eps,
+        .lr_before = tf ? (float)lr : 1.0f,
+        .lr_after = tf ? 1.0f : (float)lr,
+    };
+    rmsprop(o, factors, grad, params);
 }
 
 static REIN_CLONES void sgd(rein_optimizer *o, float lr, const float *grad, float scale, float *p)
@@ -199,7 +224,7 @@ void rein_optimizer_step(rein_optimizer *optimizer, double lr, const float *grad
     switch (optimizer->options.kind) {
     case REIN_ADAM: adam_step(optimizer, lr, grad, grad_scale, params); break;
     case REIN_RMSPROP:
-    case REIN_RMSPROP_TF: rmsprop(optimizer, (float)lr, grad, (float)grad_scale, params); break;
+    case REIN_RMSPROP_TF: rmsprop_step(optimizer, lr, grad, grad_scale, params); break;
     case REIN_SGD: sgd(optimizer, (float)lr, grad, (float)grad_scale, params); break;
     }
 }

@@ -30,7 +30,7 @@ struct rein_net_workspace {
 };
 
 /* Layers with so few outputs take dot products forward. */
-enum { NARROW = 3 };
+enum { NARROW = 2 };
 
 /* Is dW^T = h^T dz and a transpose cheaper than dW = dz^T h? It is when columns of dW (n_in) leave
  * much of their last vector of 16 empty: 17 inputs and 64 units take 4 x 17 vectors, not 64 x 2. */

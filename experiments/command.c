@@ -122,7 +122,7 @@ static bool config_folder(int i, char *out, size_t size)
     program[n > 0 ? n : 0] = '\0';
     char *slash = strrchr(program, '/');
     if (slash) *slash = '\0';
-    snprintf(out, size, slash ? "%s/../configs" : "", program);
+    snprintf(out, size, "%s%s", program, slash ? "/../configs" : "");
     return true;
 }
 

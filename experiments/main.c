@@ -20,6 +20,7 @@ static const struct {
     {"algos", rein_cmd_algos, "list or describe algorithms"},
     {"config", rein_cmd_config, "all keys of a config file"},
     {"check", rein_cmd_check, "check an environment, or the files of a run"},
+    {"bench", rein_cmd_bench, "measure rates beside the machine's own limits"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -12,12 +12,12 @@
 enum { ROWS = 64, SMALL_K = 32, LANES = 16 };
 
 #define HALF_LOG_2PI 0.91893853320467274f
-#define FORBIDDEN (-1e8f)
+#define FORBIDDEN    (-1e8f)
 
 /* The softmax of up to ROWS rows. With s = logit - max and Z = sum e^s:
  *   log p = s - log Z,  p = e^s / Z,  H = log Z - sum s e^s / Z */
 typedef struct group {
-    int n;                                    /* rows, rounded up to LANES */
+    int n;                                     /* rows, rounded up to LANES */
     float top[ROWS], log_z[ROWS], inv_z[ROWS]; /* max, log Z, 1 / Z */
     float entropy[ROWS];
     float s[SMALL_K][ROWS], e[SMALL_K][ROWS]; /* k <= SMALL_K only: s and e^s */
@@ -152,8 +152,8 @@ static REIN_CLONES void backward_large(const group *g, const float *logits, cons
 }
 
 void rein_categorical_backward(const float *logits, const uint8_t *mask, int n, int k,
-                               const int32_t *action, const float *dlog_prob,
-                               const float *dentropy, float *dlogits)
+                               const int32_t *action, const float *dlog_prob, const float *dentropy,
+                               float *dlogits)
 {
     group g;
     float a[ROWS] = {0}, b[ROWS] = {0};
@@ -183,8 +183,8 @@ static int32_t inverse_transform(const group *g, const float *logits, const uint
     float cumulative = 0;
     int32_t chosen = 0;
     for (int j = 0; j < k; j++) {
-        const float e = k <= SMALL_K ? g->e[j][i]
-                                     : expf(logit_at(logits, mask, i * k + j) - g->top[i]);
+        const float e =
+            k <= SMALL_K ? g->e[j][i] : expf(logit_at(logits, mask, i * k + j) - g->top[i]);
         if (!(e > 0)) continue;
         chosen = j;
         cumulative += e * g->inv_z[i];

@@ -25,8 +25,8 @@ void rein_categorical_log_prob(const float *logits, const uint8_t *mask, int n, 
 /* dlogits[i,j] = dlog_prob[i] (1[j=a_i] - p_ij) - dentropy[i] p_ij (log p_ij + H_i).
  * Same inputs as above; dlogits out [n, k] f32. */
 void rein_categorical_backward(const float *logits, const uint8_t *mask, int n, int k,
-                               const int32_t *action, const float *dlog_prob,
-                               const float *dentropy, float *dlogits);
+                               const int32_t *action, const float *dlog_prob, const float *dentropy,
+                               float *dlogits);
 
 /* One action per row by inverse transform of one uniform number.
  *   u  in  [n] f32 in [0, 1) */
@@ -39,7 +39,8 @@ void rein_categorical_mode(const float *logits, const uint8_t *mask, int n, int 
 /* KL(p || q) of each row; out [n]. */
 void rein_categorical_kl(const float *logits, const float *other_logits, int n, int k, float *out);
 
-/* --- diagonal Gaussian: N(mean, exp(log_std)^2), log_std [d] shared by all rows ---------------- */
+/* --- diagonal Gaussian: N(mean, exp(log_std)^2), log_std [d] shared by all rows ----------------
+ */
 
 /*   mean    in  [n, d] f32; log_std in [d] f32; action in [n, d] f32
  *   log_prob out [n]; entropy out [1] (the same for every row), or NULL */
@@ -53,8 +54,8 @@ void rein_gaussian_backward(const float *mean, const float *log_std, int n, int 
                             float *dmean, float *dlog_std);
 
 /* action = mean + exp(log_std) noise; noise in [n, d] standard normals. */
-void rein_gaussian_sample(const float *mean, const float *log_std, int n, int d,
-                          const float *noise, float *action);
+void rein_gaussian_sample(const float *mean, const float *log_std, int n, int d, const float *noise,
+                          float *action);
 
 /* KL of each row between two diagonal Gaussians with their own log_std [d]; out [n]. */
 void rein_gaussian_kl(const float *mean, const float *log_std, const float *other_mean,

@@ -43,29 +43,44 @@ void rein_gemm_nt(int m, int n, int k, const float *a, const float *b, float *c,
 
 /* LIBXSMM is column-major: its C^T [n, m] = B^T A^T takes our B first. A transposed first factor
  * of ours is its transposed second, the one form of transpose that it makes code for. */
-static rein_gemm_kernel kernel_make(rein_gemm_form form, int rows, int k, int n, int accumulate)
+static rein_gemm_kernel kernel_make(rein_gemm_form form, int rows, int k, int k_block, int n,
+                                    int accumulate)
 {
 #ifdef REIN_HAVE_LIBXSMM
     const float alpha = 1.0f, beta = accumulate ? 1.0f : 0.0f;
     const int prefetch = LIBXSMM_PREFETCH_NONE;
     if (form == REIN_GEMM_ROWS_NN) {
         const int flags = LIBXSMM_GEMM_FLAG_NONE;
-        return libxsmm_smmdispatch(n, rows, k, &n, &k, &n, &alpha, &beta, &flags, &prefetch);
+        return libxsmm_smmdispatch(n, rows, k_block, &n, &k, &n, &alpha, &beta, &flags, &prefetch);
     }
     const int flags = LIBXSMM_GEMM_FLAG_TRANS_B;
     return libxsmm_smmdispatch(n, k, rows, &n, &k, &n, &alpha, &beta, &flags, &prefetch);
 #else
-    (void)form, (void)rows, (void)k, (void)n, (void)accumulate;
+    (void)form, (void)rows, (void)k, (void)k_block, (void)n, (void)accumulate;
     return NULL;
 #endif
 }
 
+/* For k above 512, B [k, n] in blocks of at most 256 rows: 64 x 1024 x 1024 runs at 150 GFLOP/s
+ * instead of 87 (OpenBLAS: 119). The largest even cut, or none. */
+static int k_block_choose(int k)
+{
+    if (k <= 512) return k;
+    for (int block = 256; block >= 64; block--) {
+        if (k % block == 0) return block;
+    }
+    return k;
+}
+
 void rein_gemm_prepare(rein_gemm_plan *plan, rein_gemm_form form, int max_rows, int k, int n)
 {
-    *plan = (rein_gemm_plan){.form = form, .k = k, .n = n};
+    const int k_block = form == REIN_GEMM_ROWS_NN ? k_block_choose(k) : k;
+    *plan = (rein_gemm_plan){.form = form, .k = k, .n = n, .k_block = k_block};
+    const int accumulates = form == REIN_GEMM_ROWS_TN || k_block < k;
     for (int i = 0; i < REIN_GEMM_CHUNKS && 1 << i <= max_rows; i++) {
-        plan->kernels[0][i] = kernel_make(form, 1 << i, k, n, 0);
-        if (form == REIN_GEMM_ROWS_TN) plan->kernels[1][i] = kernel_make(form, 1 << i, k, n, 1);
+        for (int add = 0; add <= accumulates; add++) {
+            plan->kernels[add][i] = kernel_make(form, 1 << i, k, k_block, n, add);
+        }
     }
 }
 
@@ -75,10 +90,12 @@ static void run_nn(const rein_gemm_plan *plan, int rows, const float *a, const f
     for (int i = REIN_GEMM_CHUNKS - 1; rows > 0; i--) {
         const int chunk = 1 << i;
         for (; rows >= chunk; rows -= chunk) {
-            if (plan->kernels[0][i]) {
-                plan->kernels[0][i](b, a, c);
-            } else {
+            if (!plan->kernels[0][i]) {
                 rein_gemm_nn(chunk, n, k, a, b, c, 0);
+            } else {
+                for (int at = 0; at < k; at += plan->k_block) {
+                    plan->kernels[at > 0][i](b + (size_t)at * (size_t)n, a + at, c);
+                }
             }
             a += (size_t)chunk * (size_t)k;
             c += (size_t)chunk * (size_t)n;
@@ -130,10 +147,10 @@ REIN_CLONES void rein_gemm_narrow(int m, int n, int k, const float *a, const flo
 /* Vectors at any address. */
 typedef float v4 __attribute__((vector_size(16), aligned(4), may_alias));
 typedef float v8 __attribute__((vector_size(32), aligned(4), may_alias));
-#define LOAD4(p) (*(const v4 *)(p))
-#define STORE8(p, v) (*(v8 *)(p) = (v))
+#define LOAD4(p)           (*(const v4 *)(p))
+#define STORE8(p, v)       (*(v8 *)(p) = (v))
 #define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#define JOIN(low, high) SHUFFLE(LOAD4(low), LOAD4(high), 0, 1, 2, 3, 4, 5, 6, 7)
+#define JOIN(low, high)    SHUFFLE(LOAD4(low), LOAD4(high), 0, 1, 2, 3, 4, 5, 6, 7)
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define TARGET_AVX2 __attribute__((target("avx2")))
@@ -192,7 +209,7 @@ static pthread_once_t library_once = PTHREAD_ONCE_INIT;
 static void library_find(void)
 {
 #ifdef REIN_HAVE_LIBXSMM
-    if (kernel_make(REIN_GEMM_ROWS_NN, 8, 16, 16, 0)) {
+    if (kernel_make(REIN_GEMM_ROWS_NN, 8, 16, 16, 16, 0)) {
         snprintf(library_name, sizeof library_name, "libxsmm %d.%d", LIBXSMM_VERSION_MAJOR,
                  LIBXSMM_VERSION_MINOR);
         return;

@@ -29,6 +29,7 @@ typedef void (*rein_gemm_kernel)(const float *a, const float *b, float *c, ...);
 typedef struct rein_gemm_plan {
     rein_gemm_form form;
     int k, n;
+    int k_block; /* ROWS_NN: k is taken in blocks of so many, which stay in the cache */
     rein_gemm_kernel kernels[2][REIN_GEMM_CHUNKS]; /* [accumulate][log2 rows]; NULL: OpenBLAS */
 } rein_gemm_plan;
 

@@ -43,8 +43,8 @@ typedef enum rein_init {
 } rein_init;
 
 typedef struct rein_net_spec {
-    int n_in;                 /* inputs */
-    int n_layers;             /* linear layers: hidden ones and the last */
+    int n_in;                   /* inputs */
+    int n_layers;               /* linear layers: hidden ones and the last */
     int units[REIN_MAX_LAYERS]; /* [n_layers] outputs of each layer; the last is the output */
     rein_activation activation; /* after every layer but the last, which is linear */
 } rein_net_spec;
@@ -95,8 +95,7 @@ void rein_net_backward(const rein_net *net, const float *params, const float *pa
  *   y     out  [n, n_out] f32;  grad out [P] f32 (biases untouched)
  * Allocates: no. */
 void rein_net_products(const rein_net *net, const float *params, const float *packed,
-                       rein_net_workspace *workspace, const float *x, int n, float *y,
-                       float *grad);
+                       rein_net_workspace *workspace, const float *x, int n, float *y, float *grad);
 
 /* "libxsmm 1.17, libmvec" or "openblas 0.3.21": what computes here; for logs and benchmarks. */
 const char *rein_net_kernels(void);

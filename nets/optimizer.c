@@ -222,10 +222,16 @@ void rein_optimizer_step(rein_optimizer *optimizer, double lr, const float *grad
 {
     optimizer->step++;
     switch (optimizer->options.kind) {
-    case REIN_ADAM: adam_step(optimizer, lr, grad, grad_scale, params); break;
+    case REIN_ADAM:
+        adam_step(optimizer, lr, grad, grad_scale, params);
+        break;
     case REIN_RMSPROP:
-    case REIN_RMSPROP_TF: rmsprop_step(optimizer, lr, grad, grad_scale, params); break;
-    case REIN_SGD: sgd(optimizer, (float)lr, grad, (float)grad_scale, params); break;
+    case REIN_RMSPROP_TF:
+        rmsprop_step(optimizer, lr, grad, grad_scale, params);
+        break;
+    case REIN_SGD:
+        sgd(optimizer, (float)lr, grad, (float)grad_scale, params);
+        break;
     }
 }
 

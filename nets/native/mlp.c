@@ -15,8 +15,8 @@
 
 struct rein_net_workspace {
     int max_rows;
-    const float *x; /* [n, n_in] of the last forward */
-    int n;          /* its rows */
+    const float *x;            /* [n, n_in] of the last forward */
+    int n;                     /* its rows */
     float *z[REIN_MAX_LAYERS]; /* [max_rows, units] pre-activations where the derivative needs them;
                                   otherwise the same array as h */
     float *h[REIN_MAX_LAYERS]; /* [max_rows, units] outputs of the hidden layers */
@@ -126,7 +126,7 @@ void rein_net_workspace_free(rein_net_workspace *workspace)
     free(workspace);
 }
 
-/* ---- the three products of a layer ------------------------------------------------------------ */
+/* ---- the three products of a layer ----------------------------------------------------------- */
 
 static void forward_product(const rein_net *net, const float *params, const float *packed,
                             const rein_net_workspace *w, int l, const float *h, float *z)
@@ -159,7 +159,7 @@ static void inputs_product(const rein_net *net, const float *params, const rein_
     rein_gemm_run(&w->inputs[l], w->n, dz, params + net->weight_at[l], dh);
 }
 
-/* ---- forward and backward ---------------------------------------------------------------------- */
+/* ---- forward and backward -------------------------------------------------------------------- */
 
 void rein_net_forward(const rein_net *net, const float *params, const float *packed,
                       rein_net_workspace *w, const float *x, int n, float *y)

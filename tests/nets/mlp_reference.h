@@ -11,13 +11,20 @@
 static inline double reference_activation(rein_activation f, double z)
 {
     switch (f) {
-    case REIN_TANH: return tanh(z);
-    case REIN_RELU: return z > 0 ? z : 0;
-    case REIN_ELU: return z > 0 ? z : expm1(z);
-    case REIN_SILU: return z / (1 + exp(-z));
-    case REIN_GELU: return 0.5 * z * (1 + erf(z * sqrt(0.5)));
-    case REIN_SIGMOID: return 1 / (1 + exp(-z));
-    case REIN_LINEAR: return z;
+    case REIN_TANH:
+        return tanh(z);
+    case REIN_RELU:
+        return z > 0 ? z : 0;
+    case REIN_ELU:
+        return z > 0 ? z : expm1(z);
+    case REIN_SILU:
+        return z / (1 + exp(-z));
+    case REIN_GELU:
+        return 0.5 * z * (1 + erf(z * sqrt(0.5)));
+    case REIN_SIGMOID:
+        return 1 / (1 + exp(-z));
+    case REIN_LINEAR:
+        return z;
     }
     return NAN;
 }

@@ -93,7 +93,8 @@ static void test_range(void **state)
             const double at = x[i], h = 1e-6;
             const double want = reference_activation((rein_activation)f, at);
             const double slope = (reference_activation((rein_activation)f, at + h) -
-                                  reference_activation((rein_activation)f, at - h)) / (2 * h);
+                                  reference_activation((rein_activation)f, at - h)) /
+                                 (2 * h);
             const double error = fabs((double)y[i] - want);
             if (!(error <= 1e-7 + 4 * (double)FLT_EPSILON * fabs(want))) {
                 fail_msg("%s(%.9g) = %.9g, should be %.9g", words[f], at, (double)y[i], want);

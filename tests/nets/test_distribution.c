@@ -28,7 +28,7 @@ static void check_close(const float *got, const double *want, int n, double tole
     }
 }
 
-/* ---- recorded ---------------------------------------------------------------------------------- */
+/* ---- recorded -------------------------------------------------------------------------------- */
 
 static double *read(golden *g, const char *group, const char *name, size_t dims[4])
 {
@@ -137,7 +137,7 @@ static void test_recorded_gaussian(void **state)
     golden_close(&g);
 }
 
-/* ---- finite differences of the definitions in double ------------------------------------------- */
+/* ---- finite differences of the definitions in double ----------------------------------------- */
 
 static float uniform(rein_rng *rng, double low, double high)
 {
@@ -285,8 +285,8 @@ static void check_gaussian(int n, int d)
             row[j - i * d] = mean64[j] + h;
             const double up = gaussian_value(row, log_std64, 1, d, action + i * d, a + i, b + i);
             row[j - i * d] = mean64[j] - h;
-            want[j] = (up - gaussian_value(row, log_std64, 1, d, action + i * d, a + i, b + i)) /
-                      (2 * h);
+            want[j] =
+                (up - gaussian_value(row, log_std64, 1, d, action + i * d, a + i, b + i)) / (2 * h);
         }
     }
     for (int j = 0; j < d; j++) {
@@ -315,7 +315,7 @@ static void test_gaussian_gradients(void **state)
     }
 }
 
-/* ---- samples and modes ------------------------------------------------------------------------- */
+/* ---- samples and modes ----------------------------------------------------------------------- */
 
 static void test_sample_inverts(void **state)
 {
@@ -406,16 +406,11 @@ static void test_gaussian_sample(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recorded_categorical),
-        cmocka_unit_test(test_recorded_gaussian),
-        cmocka_unit_test(test_categorical_gradients),
-        cmocka_unit_test(test_rows_alone),
-        cmocka_unit_test(test_gaussian_gradients),
-        cmocka_unit_test(test_sample_inverts),
-        cmocka_unit_test(test_sample_frequencies),
-        cmocka_unit_test(test_mode),
-        cmocka_unit_test(test_extreme_logits),
-        cmocka_unit_test(test_gaussian_sample),
+        cmocka_unit_test(test_recorded_categorical),  cmocka_unit_test(test_recorded_gaussian),
+        cmocka_unit_test(test_categorical_gradients), cmocka_unit_test(test_rows_alone),
+        cmocka_unit_test(test_gaussian_gradients),    cmocka_unit_test(test_sample_inverts),
+        cmocka_unit_test(test_sample_frequencies),    cmocka_unit_test(test_mode),
+        cmocka_unit_test(test_extreme_logits),        cmocka_unit_test(test_gaussian_sample),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

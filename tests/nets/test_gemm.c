@@ -113,6 +113,8 @@ static void test_plans(void **state)
     check_plan(REIN_GEMM_ROWS_TN, 65, 8, 17, 64);
     check_plan(REIN_GEMM_ROWS_NN, 33, 33, 600, 700); /* beyond the small kernels */
     check_plan(REIN_GEMM_ROWS_TN, 33, 33, 600, 700);
+    check_plan(REIN_GEMM_ROWS_NN, 70, 70, 1024, 64); /* k in blocks, and a prime one in one */
+    check_plan(REIN_GEMM_ROWS_NN, 70, 70, 521, 64);
 }
 
 static void test_no_allocation(void **state)

@@ -156,8 +156,10 @@ static void test_seeds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recorded_orthogonal), cmocka_unit_test(test_uniform_kinds),
-        cmocka_unit_test(test_layers),              cmocka_unit_test(test_seeds),
+        cmocka_unit_test(test_recorded_orthogonal),
+        cmocka_unit_test(test_uniform_kinds),
+        cmocka_unit_test(test_layers),
+        cmocka_unit_test(test_seeds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

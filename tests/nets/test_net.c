@@ -18,7 +18,7 @@
 #include "tests/golden_h5.h"
 #include "tests/nets/mlp_reference.h"
 
-/* ---- a network with everything it needs ------------------------------------------------------- */
+/* ---- a network with everything it needs ------------------------------------------------------ */
 
 typedef struct setup {
     rein_net_spec spec;
@@ -188,15 +188,19 @@ static void test_shapes(void **state)
     (void)state;
     const int rows[] = {1, 3, 16, 33};
     const rein_net_spec specs[] = {
-        {1, 1, {1}, REIN_TANH},           {5, 1, {4}, REIN_RELU},
-        {1, 2, {1, 1}, REIN_TANH},        {3, 2, {128, 17}, REIN_ELU},
-        {11, 4, {8, 8, 8, 1}, REIN_TANH}, {147, 3, {64, 64, 7}, REIN_TANH},
-        {17, 3, {256, 256, 1}, REIN_RELU}, {376, 2, {300, 9}, REIN_SILU},
+        {1, 1, {1}, REIN_TANH},
+        {5, 1, {4}, REIN_RELU},
+        {1, 2, {1, 1}, REIN_TANH},
+        {3, 2, {128, 17}, REIN_ELU},
+        {11, 4, {8, 8, 8, 1}, REIN_TANH},
+        {147, 3, {64, 64, 7}, REIN_TANH},
+        {17, 3, {256, 256, 1}, REIN_RELU},
+        {376, 2, {300, 9}, REIN_SILU},
     };
     for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) check_net(&specs[i], 33, rows, 4);
 }
 
-/* ---- contracts --------------------------------------------------------------------------------- */
+/* ---- contracts ------------------------------------------------------------------------------- */
 
 static const rein_net_spec cheetah = {17, 3, {64, 64, 6}, REIN_TANH};
 
@@ -350,7 +354,7 @@ static void test_errors(void **state)
     rein_net_workspace_free(NULL);
 }
 
-/* ---- recorded networks ------------------------------------------------------------------------- */
+/* ---- recorded networks ----------------------------------------------------------------------- */
 
 /* Actor and critic of a recorded PPO update: 64-64 tanh nets one behind the other in params. */
 static void check_recorded(golden *g, const char *group)

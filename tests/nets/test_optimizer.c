@@ -36,7 +36,7 @@ static double *read(golden *g, const char *path, size_t dims[4])
     return x;
 }
 
-/* ---- recorded ---------------------------------------------------------------------------------- */
+/* ---- recorded -------------------------------------------------------------------------------- */
 
 /* The recordings that we have code for; hyper-parameters as in the group's attribute. */
 static const struct recording {
@@ -48,10 +48,8 @@ static const struct recording {
     {"adam_default", 1e-2, {.kind = REIN_ADAM, .eps = 1e-8}},
     {"adam_betas", 1e-3, {.kind = REIN_ADAM, .eps = 1e-8, .beta1 = 0.5, .beta2 = 0.9}},
     {"rmsprop", 7e-4, {.kind = REIN_RMSPROP, .alpha = 0.99, .eps = 1e-5}},
-    {"rmsprop_centered", 2.5e-4,
-     {.kind = REIN_RMSPROP, .alpha = 0.95, .eps = 0.01, .centered = 1}},
-    {"rmsprop_momentum", 1e-3,
-     {.kind = REIN_RMSPROP, .alpha = 0.99, .eps = 1e-8, .momentum = 0.9}},
+    {"rmsprop_centered", 2.5e-4, {.kind = REIN_RMSPROP, .alpha = 0.95, .eps = 0.01, .centered = 1}},
+    {"rmsprop_momentum", 1e-3, {.kind = REIN_RMSPROP, .alpha = 0.99, .eps = 1e-8, .momentum = 0.9}},
     {"rmsprop_tf", 7e-4, {.kind = REIN_RMSPROP_TF, .alpha = 0.99, .eps = 1e-5}},
     {"sgd", 0.1, {.kind = REIN_SGD}},
     {"sgd_momentum", 0.1, {.kind = REIN_SGD, .momentum = 0.9}},
@@ -151,7 +149,7 @@ static void test_recorded_polyak(void **state)
     golden_close(&g);
 }
 
-/* ---- vectors of every length ------------------------------------------------------------------- */
+/* ---- vectors of every length ----------------------------------------------------------------- */
 
 static void test_norm_lengths(void **state)
 {
@@ -204,7 +202,7 @@ static void test_step_lengths(void **state)
     }
 }
 
-/* ---- archives ---------------------------------------------------------------------------------- */
+/* ---- archives -------------------------------------------------------------------------------- */
 
 /* An archive that keeps arrays in memory. */
 typedef struct memory_archive {
@@ -312,10 +310,10 @@ static void test_no_allocation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recorded),     cmocka_unit_test(test_recorded_clip),
+        cmocka_unit_test(test_recorded),        cmocka_unit_test(test_recorded_clip),
         cmocka_unit_test(test_recorded_polyak), cmocka_unit_test(test_norm_lengths),
-        cmocka_unit_test(test_clip_scale),   cmocka_unit_test(test_step_lengths),
-        cmocka_unit_test(test_archive),      cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_clip_scale),      cmocka_unit_test(test_step_lengths),
+        cmocka_unit_test(test_archive),         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_no_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

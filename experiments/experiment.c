@@ -142,17 +142,26 @@ static rein_status check_name(rein_settings *settings, const char *name)
                      where, name);
 }
 
+/* A twentieth of the run, but seldom enough that evaluation adds a tenth of its steps at most. */
+static int64_t choose_eval_every(const rein_experiment *e)
+{
+    int64_t every = e->run.total_timesteps / 20, limit = e->env.max_episode_steps;
+    if (limit < 0) limit = e->spec.max_episode_steps;
+    int64_t cost = 10 * e->log.eval_episodes * limit;
+    if (every < cost) every = cost;
+    return every < 1 ? 1 : every;
+}
+
 static rein_status resolve(rein_experiment *e, rein_settings *settings)
 {
     if (!rein_settings_text(settings, "run", "threads")) e->run.threads = rein_command_cores();
-    if (e->log.eval_every == 0) {
-        e->log.eval_every = e->run.total_timesteps < 20 ? 1 : e->run.total_timesteps / 20;
-    }
     REIN_TRY(check_name(settings, e->run.name));
-    if (!e->run.out[0])
-        return rein_fail(REIN_ECONFIG, "run.out is empty: give a folder, or . here");
+    if (!e->run.out[0]) {
+        return rein_fail(REIN_ECONFIG, "run.out is empty: give a folder, or . for this one");
+    }
     rein_status status = e->env_class->spec(e->env_config, &e->spec);
     if (status != REIN_OK) return rein_fail_in(status, "env (%s)", e->env.id);
+    if (e->log.eval_every == 0) e->log.eval_every = choose_eval_every(e);
     rein_task task = rein_experiment_task(e, NULL);
     return e->algo_class->check(e->algo_config, &task, &e->spec);
 }

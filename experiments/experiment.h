@@ -43,7 +43,8 @@ enum { REIN_ROLLOUTS_ALL, REIN_ROLLOUTS_EPISODES, REIN_ROLLOUTS_NONE };
       "seconds between checkpoints; 0: only at a stop and at the end")                             \
     X(integer, eval_episodes, "10", "[0, 100000]", "episodes per evaluation; 0: none")             \
     X(integer, eval_every, "0", "[0, 1000000000000]",                                              \
-      "steps between evaluations; 0: a twentieth of total_timesteps")
+      "steps between evaluations; 0: a twentieth of the run, or ten times the steps that an "      \
+      "evaluation may take when that is more")
 REIN_CONFIG_STRUCT(rein_log_section, REIN_LOG_FIELDS)
 
 typedef struct rein_experiment {

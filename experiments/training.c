@@ -112,7 +112,7 @@ void rein_training_print_summary(const rein_experiment *e, const rein_run_folder
         printf("broken      %s episodes were cut because the simulation diverged\n",
                rein_format_count(s->broken, a, sizeof a));
     }
-    printf("speed       %s steps/s; %s steps in %s; %.0f MB\n",
+    printf("speed       %s steps/s without evaluation; %s steps in %s; %.0f MB\n",
            rein_format_count((int64_t)s->sps, a, sizeof a),
            rein_format_count(s->steps, b, sizeof b),
            rein_format_seconds(s->wall_time_s, c, sizeof c), (double)s->peak_memory_kb / 1024);

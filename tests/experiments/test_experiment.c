@@ -42,12 +42,19 @@ static void test_sections(void **state)
     assert_int_equal(e->spec.observation.size, 4);
     /* what was left open */
     assert_int_equal(e->run.threads, rein_command_cores());
-    assert_int_equal(e->log.eval_every, 1000);
+    assert_int_equal(e->log.eval_every, 50000); /* ten times 10 episodes of 500 steps */
     rein_task task = rein_experiment_task(e, NULL);
     assert_ptr_equal(task.env, e->env_class);
     assert_int_equal(task.n_envs, 6);
     assert_int_equal(task.seed, 5);
     assert_int_equal(task.total_timesteps, 20000);
+    rein_experiment_free(e);
+    assert_ok(READ(&e, "run.total_timesteps=2000000"));
+    assert_int_equal(e->log.eval_every, 100000);
+    rein_experiment_free(e);
+    assert_ok(READ(&e, "env.max_episode_steps=0", "run.threads=2", "log.eval_every=7"));
+    assert_int_equal(e->log.eval_every, 7);
+    assert_int_equal(e->run.threads, 2);
     rein_experiment_free(e);
     rein_experiment_free(NULL);
 }
@@ -62,7 +69,7 @@ static void test_dump(void **state)
     assert_ok(rein_experiment_dump(e, &text));
     assert_non_null(strstr(text, "env:\n  id: 'CartPole-v1'\n"));
     assert_non_null(strstr(text, "  n_steps: 64\n"));
-    assert_non_null(strstr(text, "  eval_every: 1000\n"));
+    assert_non_null(strstr(text, "  eval_every: 50000\n"));
     assert_ok(parse(text, NULL, &again));
     assert_ok(rein_experiment_dump(again, &second));
     assert_string_equal(text, second);

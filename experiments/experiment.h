@@ -32,7 +32,7 @@ REIN_CONFIG_STRUCT(rein_algo_section, REIN_ALGO_FIELDS)
     X(integer, threads, "1", "[1, 1024]",                                                          \
       "worker threads; not given: all cores. The result does not depend on it")                    \
     X(text, out, "runs", "", "folder for run folders")                                             \
-    X(text, name, "", "", "name of the run folder; empty: <algo>-<env>-s<seed>, numbered")
+    X(text, name, "", "", "name of the run folder; empty: algo-env-s0 (the seed), numbered")
 REIN_CONFIG_STRUCT(rein_run_section, REIN_RUN_FIELDS)
 
 enum { REIN_ROLLOUTS_ALL, REIN_ROLLOUTS_EPISODES, REIN_ROLLOUTS_NONE };

@@ -34,7 +34,8 @@ static void test_starts_at_once(void **state)
 static void test_help(void **state)
 {
     (void)state;
-    const char *const commands[] = {"train", "resume", "eval", "envs", "algos", "config", "check"};
+    const char *const commands[] = {"train", "resume", "eval",  "envs",
+                                    "algos", "config", "check", "bench"};
     char *all = program_ok(NULL, "--help");
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         char line[64];

@@ -11,9 +11,9 @@ typedef struct rein_evaluation_options {
     const void *env_config;
     int max_episode_steps; /* -1: the environment's own; 0: none */
     int n_episodes;
-    uint64_t seed;       /* episode e uses stream (seed, EVAL, row e): the same starts each time */
+    uint64_t seed; /* episode e uses stream (seed, EVAL, row e): the same starts each time */
     bool deterministic;
-    rein_team *team;     /* episodes are spread over it */
+    rein_team *team; /* episodes are spread over it */
 } rein_evaluation_options;
 
 typedef struct rein_evaluation {

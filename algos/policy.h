@@ -34,8 +34,8 @@ typedef struct rein_policy {
     rein_policy_spec spec;
     rein_net *net;
     size_t n_params;
-    float *params; /* [n_params] */
-    float *packed; /* of params; call rein_policy_pack after changing them */
+    float *params;                  /* [n_params] */
+    float *packed;                  /* of params; call rein_policy_pack after changing them */
     float log_std[REIN_MAX_ACTION]; /* GAUSSIAN */
     double epsilon;                 /* Q */
     double *mean, *var;             /* [observation.size] when normalize_observation */

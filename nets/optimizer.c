@@ -104,8 +104,10 @@ typedef struct adam_factors {
 static inline float adam_moments(adam_factors f, float grad, float *m, float *v)
 {
     const float g = f.scale * grad;
-    *m += f.weight1 * (g - *m);
-    *v = f.beta2 * *v + f.weight2 * (g * g);
+    /* Entries whose gradient stays 0 (dead units) decay: denormals cost a hundred cycles each. */
+    const float first = *m + f.weight1 * (g - *m), second = f.beta2 * *v + f.weight2 * (g * g);
+    *m = fabsf(first) < 1e-30f ? 0.0f : first;
+    *v = second < 1e-30f ? 0.0f : second;
     return sqrtf(*v) * f.inv_root2 + f.eps;
 }
 

@@ -1,6 +1,7 @@
 #include "algos/episodes.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 void rein_episodes_push(rein_episodes *episodes, double episode_return, int64_t length)
 {
@@ -42,9 +43,14 @@ rein_status rein_episodes_archive(rein_episodes *episodes, rein_archive *archive
                                 REIN_EPISODES_WINDOW));
     REIN_TRY(rein_archive_array(archive, "lengths", REIN_I64, episodes->lengths,
                                 REIN_EPISODES_WINDOW));
-    if (episodes->count < 0) { /* would become an index */
-        episodes->count = 0;
-        return rein_fail(REIN_EFORMAT, "number of episodes is below 0");
+    bool sound = 0 <= episodes->count && episodes->count < INT64_C(1) << 53 &&
+                 0 <= episodes->broken && episodes->broken <= episodes->count;
+    for (int i = 0; i < REIN_EPISODES_WINDOW; i++) {
+        sound &= 0 <= episodes->lengths[i] && episodes->lengths[i] < INT64_C(1) << 53;
+    }
+    if (!sound) { /* would become an index, or overflow */
+        *episodes = (rein_episodes){0};
+        return rein_fail(REIN_EFORMAT, "the saved episode statistics are damaged");
     }
     return REIN_OK;
 }

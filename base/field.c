@@ -91,7 +91,7 @@ static double real_of(const char *text, char **end)
     return value;
 }
 
-/* The shortest "%.<digits>g" that reads back equal. */
+/* The shortest "%.<digits>g" that reads back equal; whole numbers below ten million in full. */
 static void real_text(double value, char *out, size_t size)
 {
     locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0), before = uselocale(c);
@@ -99,6 +99,7 @@ static void real_text(double value, char *out, size_t size)
         snprintf(out, size, "%.*g", digits, value);
         if (strtod(out, NULL) == value) break;
     }
+    if (fabs(value) < 1e7 && value == rint(value)) snprintf(out, size, "%.0f", value + 0.0);
     uselocale(before);
     freelocale(c);
 }

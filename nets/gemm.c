@@ -209,7 +209,8 @@ static pthread_once_t library_once = PTHREAD_ONCE_INIT;
 static void library_find(void)
 {
 #ifdef REIN_HAVE_LIBXSMM
-    if (kernel_make(REIN_GEMM_ROWS_NN, 8, 16, 16, 16, 0)) {
+    /* What LIBXSMM needs to make code; asking itself would start it up, some milliseconds. */
+    if (__builtin_cpu_supports("avx")) {
         snprintf(library_name, sizeof library_name, "libxsmm %d.%d", LIBXSMM_VERSION_MAJOR,
                  LIBXSMM_VERSION_MINOR);
         return;

@@ -441,7 +441,7 @@ static rein_status archive_counters(rein_recorder *r, rein_archive *archive)
     int64_t n = r->n_entries;
     REIN_TRY(rein_archive_i64(archive, "n_steps", &r->n_steps));
     REIN_TRY(rein_archive_i64(archive, "n_parts", &n));
-    if (n < 0 || r->n_steps < 0 || r->n_steps / r->part_steps != n) {
+    if (n < 0 || r->n_steps < 0 || r->n_steps >> 53 != 0 || r->n_steps / r->part_steps != n) {
         return rein_fail(REIN_EFORMAT, "the saved rollouts' counters are damaged");
     }
     if (archive->loading) {

@@ -39,10 +39,10 @@ rein_status rein_episodes_archive(rein_episodes *episodes, rein_archive *archive
     REIN_TRY(rein_archive_i64(archive, "count", &episodes->count));
     REIN_TRY(rein_archive_i64(archive, "broken", &episodes->broken));
     REIN_TRY(rein_archive_f64(archive, "return_sum", &episodes->return_sum));
-    REIN_TRY(rein_archive_array(archive, "returns", REIN_F64, episodes->returns,
-                                REIN_EPISODES_WINDOW));
-    REIN_TRY(rein_archive_array(archive, "lengths", REIN_I64, episodes->lengths,
-                                REIN_EPISODES_WINDOW));
+    REIN_TRY(
+        rein_archive_array(archive, "returns", REIN_F64, episodes->returns, REIN_EPISODES_WINDOW));
+    REIN_TRY(
+        rein_archive_array(archive, "lengths", REIN_I64, episodes->lengths, REIN_EPISODES_WINDOW));
     bool sound = 0 <= episodes->count && episodes->count < INT64_C(1) << 53 &&
                  0 <= episodes->broken && episodes->broken <= episodes->count;
     for (int i = 0; i < REIN_EPISODES_WINDOW; i++) {

@@ -10,9 +10,9 @@ enum { REIN_EPISODES_WINDOW = 100 };
 
 /* A value; zero it to begin. Thread-safety: one caller. */
 typedef struct rein_episodes {
-    int64_t count;          /* episodes finished so far */
-    int64_t broken;         /* of them cut because the simulation diverged */
-    double return_sum;      /* of all of them, added in the order they were pushed */
+    int64_t count;                        /* episodes finished so far */
+    int64_t broken;                       /* of them cut because the simulation diverged */
+    double return_sum;                    /* of all of them, added in the order they were pushed */
     double returns[REIN_EPISODES_WINDOW]; /* ring: entry count % 100 comes next */
     int64_t lengths[REIN_EPISODES_WINDOW];
 } rein_episodes;

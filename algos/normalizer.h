@@ -18,9 +18,9 @@
 
 typedef struct rein_normalizer {
     int n;
-    double count; /* starts at 1e-4 with mean 0, var 1 */
-    double *mean; /* [n] */
-    double *var;  /* [n] population variance */
+    double count;         /* starts at 1e-4 with mean 0, var 1 */
+    double *mean;         /* [n] */
+    double *var;          /* [n] population variance */
     float *shift, *scale; /* [n] mean and 1 / sqrt(var + 1e-8) in float: what apply uses */
     double *batch_mean, *batch_var; /* [n] scratch of update */
 } rein_normalizer;

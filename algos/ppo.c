@@ -624,10 +624,14 @@ static rein_status ppo_record(rein_ppo *ppo, rein_recorder *recorder)
 static rein_status ppo_log(rein_ppo *ppo, const rein_ppo_metrics *m, rein_run *run)
 {
     const rein_metric metrics[] = {
-        {"policy_loss", m->policy_loss},     {"value_loss", m->value_loss},
-        {"entropy", m->entropy},             {"approx_kl", m->approx_kl},
-        {"clip_fraction", m->clip_fraction}, {"explained_variance", m->explained_variance},
-        {"lr", m->lr},                       {"grad_norm", m->grad_norm},
+        {"policy_loss", m->policy_loss},
+        {"value_loss", m->value_loss},
+        {"entropy", m->entropy},
+        {"approx_kl", m->approx_kl},
+        {"clip_fraction", m->clip_fraction},
+        {"explained_variance", m->explained_variance},
+        {"lr", m->lr},
+        {"grad_norm", m->grad_norm},
     };
     return rein_run_log(run, ppo->step, &ppo->episodes, metrics,
                         (int)(sizeof metrics / sizeof metrics[0]));

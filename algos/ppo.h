@@ -21,30 +21,30 @@
 #include "replay/rollout.h"
 
 /* The section `algo:`; defaults are those of CleanRL's ppo.py. */
-#define REIN_PPO_FIELDS(X)                                                                        \
-    X(integer, n_steps, "128", "[1, 1048576]", "steps per environment and rollout")               \
-    X(integer, n_minibatches, "4", "[1, 1048576]", "parts that an epoch cuts the rollout into")   \
-    X(integer, n_epochs, "4", "[1, 1000]", "passes over each rollout")                            \
-    X(real, lr, "2.5e-4", "(0, 1]", "Adam's step size")                                           \
-    X(flag, anneal_lr, "true", "", "lr falls linearly to 0 over the run")                         \
-    X(real, adam_eps, "1e-5", "(0, 1]", "Adam's epsilon")                                         \
-    X(real, gamma, "0.99", "[0, 1]", "discount")                                                  \
-    X(real, gae_lambda, "0.95", "[0, 1]", "lambda of generalised advantage estimation")           \
-    X(flag, bootstrap_truncated, "false", "",                                                     \
-      "at a time limit add the value of the last observation; false: as if the task had ended")   \
-    X(real, clip, "0.2", "(0, 10]", "bound c on |ratio - 1|")                                     \
-    X(flag, clip_value, "true", "", "bound the value's move by the same c")                       \
-    X(flag, normalize_advantage, "true", "", "mean 0 and std 1 in each minibatch")                \
-    X(real, entropy_coef, "0.01", "[0, 10]", "weight of the entropy bonus")                       \
-    X(real, value_coef, "0.5", "[0, 100]", "weight of the value loss (which has its own 1/2)")    \
-    X(real, max_grad_norm, "0.5", "[0, 1e9]", "bound on the joint gradient's norm; 0: none")      \
-    X(real, target_kl, "0", "[0, 10]",                                                            \
-      "no further epoch once a minibatch's approx_kl is above this; 0: off")                      \
-    X(flag, shared_net, "false", "", "policy and value are outputs of one network")               \
-    X(real, log_std_init, "0", "[-20, 2]", "initial log standard deviation (continuous)")         \
-    X(flag, normalize_observation, "false", "", "by running mean and variance")                   \
-    X(real, observation_clip, "10", "(0, 1e9]", "bound on a normalised observation")              \
-    X(flag, normalize_reward, "false", "", "by the running std of the discounted return")         \
+#define REIN_PPO_FIELDS(X)                                                                         \
+    X(integer, n_steps, "128", "[1, 1048576]", "steps per environment and rollout")                \
+    X(integer, n_minibatches, "4", "[1, 1048576]", "parts that an epoch cuts the rollout into")    \
+    X(integer, n_epochs, "4", "[1, 1000]", "passes over each rollout")                             \
+    X(real, lr, "2.5e-4", "(0, 1]", "Adam's step size")                                            \
+    X(flag, anneal_lr, "true", "", "lr falls linearly to 0 over the run")                          \
+    X(real, adam_eps, "1e-5", "(0, 1]", "Adam's epsilon")                                          \
+    X(real, gamma, "0.99", "[0, 1]", "discount")                                                   \
+    X(real, gae_lambda, "0.95", "[0, 1]", "lambda of generalised advantage estimation")            \
+    X(flag, bootstrap_truncated, "false", "",                                                      \
+      "at a time limit add the value of the last observation; false: as if the task had ended")    \
+    X(real, clip, "0.2", "(0, 10]", "bound c on |ratio - 1|")                                      \
+    X(flag, clip_value, "true", "", "bound the value's move by the same c")                        \
+    X(flag, normalize_advantage, "true", "", "mean 0 and std 1 in each minibatch")                 \
+    X(real, entropy_coef, "0.01", "[0, 10]", "weight of the entropy bonus")                        \
+    X(real, value_coef, "0.5", "[0, 100]", "weight of the value loss (which has its own 1/2)")     \
+    X(real, max_grad_norm, "0.5", "[0, 1e9]", "bound on the joint gradient's norm; 0: none")       \
+    X(real, target_kl, "0", "[0, 10]",                                                             \
+      "no further epoch once a minibatch's approx_kl is above this; 0: off")                       \
+    X(flag, shared_net, "false", "", "policy and value are outputs of one network")                \
+    X(real, log_std_init, "0", "[-20, 2]", "initial log standard deviation (continuous)")          \
+    X(flag, normalize_observation, "false", "", "by running mean and variance")                    \
+    X(real, observation_clip, "10", "(0, 1e9]", "bound on a normalised observation")               \
+    X(flag, normalize_reward, "false", "", "by the running std of the discounted return")          \
     X(real, reward_clip, "10", "(0, 1e9]", "bound on a normalised reward")
 REIN_CONFIG_STRUCT(rein_ppo_config, REIN_PPO_FIELDS)
 
@@ -85,7 +85,7 @@ typedef struct rein_ppo {
     int n_head;           /* K */
     float *params, *grad; /* [P] actor | critic | log_std */
     float *packed_actor, *packed_critic;
-    float *parts; /* [blocks of a minibatch, P] partial gradients; row 0 is grad */
+    float *parts;             /* [blocks of a minibatch, P] partial gradients; row 0 is grad */
     rein_ppo_sums *part_sums; /* [2 x blocks of a minibatch] */
     rein_optimizer *optimizer;
     rein_policy *policy; /* a copy for others; rein_ppo_policy brings it up to date */
@@ -106,17 +106,17 @@ typedef struct rein_ppo {
     /* What the environments gave and received, for the recorder and episode statistics. Some are
      * the rollout's own arrays when those hold the same. */
     bool record;
-    void *raw_observation;               /* [T, N, obs] observation dtype; record */
-    void *raw_action;                    /* [T, N, act] within bounds; record */
-    float *raw_reward;                   /* [T, N] */
-    uint8_t *env_terminated;             /* [T, E] */
-    uint8_t *env_truncated;              /* [T, E] */
-    void *raw_final;                     /* [T, N, obs] observation dtype, where ended; record */
-    double *episode_return;              /* [T, E] where ended */
-    int32_t *episode_length;             /* [T, E] where ended */
+    void *raw_observation;   /* [T, N, obs] observation dtype; record */
+    void *raw_action;        /* [T, N, act] within bounds; record */
+    float *raw_reward;       /* [T, N] */
+    uint8_t *env_terminated; /* [T, E] */
+    uint8_t *env_truncated;  /* [T, E] */
+    void *raw_final;         /* [T, N, obs] observation dtype, where ended; record */
+    double *episode_return;  /* [T, E] where ended */
+    int32_t *episode_length; /* [T, E] where ended */
 
     rein_ppo_batch batch;
-    int32_t *index; /* [B] an epoch's order */
+    int32_t *index;           /* [B] an epoch's order */
     rein_ppo_worker *workers; /* [threads] */
     void *memory;             /* one block for all arrays above */
 } rein_ppo;

@@ -30,8 +30,7 @@ void rein_ppo_sums_add(rein_ppo_sums *to, const rein_ppo_sums *from);
  *   dlog_prob                          out  [n] scale dL/dlog_prob
  *   sums                               io   policy_loss, approx_kl, n_clipped (not scaled) */
 void rein_ppo_policy_loss(const float *log_prob, const float *old_log_prob, const float *advantage,
-                          int n, double clip, double scale, float *dlog_prob,
-                          rein_ppo_sums *sums);
+                          int n, double clip, double scale, float *dlog_prob, rein_ppo_sums *sums);
 
 /* Value loss. Without clipping L = (V - R)^2 / 2. With clipping, by the policy's c,
  *     V_c = V_old + clip(V - V_old, -c, c)

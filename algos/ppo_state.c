@@ -32,7 +32,8 @@ rein_status rein_ppo_check(const void *config, const rein_task *task, const rein
         return rein_fail(REIN_ECONFIG,
                          "algo.n_minibatches %lld leaves minibatches of one row, whose advantage "
                          "cannot be normalised: fewer minibatches, or "
-                         "algo.normalize_advantage=false", (long long)c->n_minibatches);
+                         "algo.normalize_advantage=false",
+                         (long long)c->n_minibatches);
     }
     if (task->net.hidden.n + 1 > REIN_MAX_LAYERS) {
         return rein_fail(REIN_ECONFIG, "net.hidden has %d layers, possible are %d",
@@ -43,7 +44,8 @@ rein_status rein_ppo_check(const void *config, const rein_task *task, const rein
 
 static rein_net_spec ppo_net_spec(const rein_task *task, int n_in, int n_out)
 {
-    rein_net_spec spec = {.n_in = n_in, .n_layers = task->net.hidden.n + 1,
+    rein_net_spec spec = {.n_in = n_in,
+                          .n_layers = task->net.hidden.n + 1,
                           .activation = (rein_activation)task->net.activation};
     for (int i = 0; i < task->net.hidden.n; i++) spec.units[i] = (int)task->net.hidden.values[i];
     spec.units[task->net.hidden.n] = n_out;
@@ -105,8 +107,14 @@ static rein_status ppo_create_stats(rein_ppo *ppo)
 typedef struct ppo_slot {
     size_t offset, bytes;
 } ppo_slot;
-#define PPO_SLOT(member, count) {offsetof(rein_ppo, member), (count) * sizeof(*ppo->member)}
-#define PPO_SLOT_BYTES(member, n_bytes) {offsetof(rein_ppo, member), n_bytes}
+#define PPO_SLOT(member, count)                                                                    \
+    {                                                                                              \
+        offsetof(rein_ppo, member), (count) * sizeof(*ppo->member)                                 \
+    }
+#define PPO_SLOT_BYTES(member, n_bytes)                                                            \
+    {                                                                                              \
+        offsetof(rein_ppo, member), n_bytes                                                        \
+    }
 
 static size_t ppo_round(size_t bytes)
 {
@@ -349,8 +357,8 @@ rein_status rein_ppo_archive(rein_ppo *ppo, rein_archive *archive)
     REIN_TRY(rein_archive_array(archive, "ppo/params", REIN_F32, ppo->params, ppo->n_params));
     REIN_TRY(rein_archive_array(archive, "ppo/next_observation", REIN_F32, ppo->next_observation,
                                 n_rows * (size_t)ppo->obs));
-    REIN_TRY(rein_archive_array(archive, "ppo/running_return", REIN_F64, ppo->running_return,
-                                n_rows));
+    REIN_TRY(
+        rein_archive_array(archive, "ppo/running_return", REIN_F64, ppo->running_return, n_rows));
     REIN_TRY(ppo_archive_stats(ppo, archive));
 
     rein_archive_enter(archive, "optimizer");

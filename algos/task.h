@@ -9,9 +9,9 @@
 #include "nets/net.h"
 
 /* The section `net:` of a config. */
-#define REIN_NET_FIELDS(X)                                                                        \
-    X(integers, hidden, "[64, 64]", "[1, 65536]", "units of each hidden layer")                   \
-    X(choice, activation, "tanh", REIN_ACTIVATION_WORDS, "after every hidden layer")              \
+#define REIN_NET_FIELDS(X)                                                                         \
+    X(integers, hidden, "[64, 64]", "[1, 65536]", "units of each hidden layer")                    \
+    X(choice, activation, "tanh", REIN_ACTIVATION_WORDS, "after every hidden layer")               \
     X(choice, init, "orthogonal", REIN_INIT_WORDS, "initial weights")
 REIN_CONFIG_STRUCT(rein_net_config, REIN_NET_FIELDS)
 
@@ -28,9 +28,9 @@ typedef struct rein_task {
 } rein_task;
 
 typedef struct rein_algo {
-    const char *id;      /* "ppo" */
-    const char *summary; /* one line for `rein algos` */
-    const char *cite;    /* paper and the implementation whose details it follows */
+    const char *id;           /* "ppo" */
+    const char *summary;      /* one line for `rein algos` */
+    const char *cite;         /* paper and the implementation whose details it follows */
     const rein_field *fields; /* the section `algo:` but for its id */
     int n_fields;
     size_t config_size;

@@ -99,7 +99,7 @@ static void real_text(double value, char *out, size_t size)
         snprintf(out, size, "%.*g", digits, value);
         if (strtod(out, NULL) == value) break;
     }
-    if (fabs(value) < 1e7 && value == rint(value)) snprintf(out, size, "%.0f", value + 0.0);
+    if (fabs(value) < 1e7 && value == rint(value)) snprintf(out, size, "%.0f", value);
     uselocale(before);
     freelocale(c);
 }

@@ -42,7 +42,8 @@ static int help(void)
            "  --threads N   worker threads (default 1)\n"
            "  --json        one object a line: name, threads, rate, unit, limit, ratio\n"
            "\n"
-           "ratio = rate / limit. Every figure is the best of %d rounds.\n", REIN_BENCH_ROUNDS);
+           "ratio = rate / limit. Every figure is the best of %d rounds.\n",
+           REIN_BENCH_ROUNDS);
     return REIN_EXIT_OK;
 }
 
@@ -76,8 +77,8 @@ static rein_status run_one(bench_function function, const char *name, const char
     if (status != REIN_OK) return rein_fail_in(status, "%s", name);
     if (json) {
         printf("{\"name\": \"%s\", \"threads\": %d, \"rate\": %.6g, \"unit\": \"%s\", "
-               "\"limit\": %.6g, \"ratio\": %.4f}\n", name, threads, r.rate, r.unit, r.limit,
-               r.rate / r.limit);
+               "\"limit\": %.6g, \"ratio\": %.4f}\n",
+               name, threads, r.rate, r.unit, r.limit, r.rate / r.limit);
     } else {
         printf("%-38s %3d ", name, threads);
         print_rate(r.rate);
@@ -110,8 +111,10 @@ static rein_status run_name(const char *name, rein_team *team, bool json)
         if (name[n] == '\0') return run_kind(k, team, json);
         if (name[n] == '/') return run_one(kinds[k].run, name, name + n + 1, team, json);
     }
-    return rein_fail(REIN_ECONFIG, "bench: unknown name '%s'; a name begins with env/, update/, "
-                     "forward/, record/ or train/", name);
+    return rein_fail(REIN_ECONFIG,
+                     "bench: unknown name '%s'; a name begins with env/, update/, "
+                     "forward/, record/ or train/",
+                     name);
 }
 
 static rein_status run_all(int n, char **names, int64_t threads, bool json)

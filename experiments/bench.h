@@ -10,10 +10,10 @@
 #include "base/team.h"
 
 typedef struct rein_bench_result {
-    double rate;           /* best of some rounds, in units per second */
-    const char *unit;      /* "steps/s" */
-    double limit;          /* what the machine allows, best of the same rounds, in the same unit */
-    const char *limit_is;  /* "mj_step / frame_skip" */
+    double rate;          /* best of some rounds, in units per second */
+    const char *unit;     /* "steps/s" */
+    double limit;         /* what the machine allows, best of the same rounds, in the same unit */
+    const char *limit_is; /* "mj_step / frame_skip" */
 } rein_bench_result;
 
 enum { REIN_BENCH_ROUNDS = 5 };

@@ -58,8 +58,11 @@ static const void *world_action(const world *w, int env, int t)
 
 static rein_status world_vec(const world *w, int n_envs, int block_size, rein_vec **out)
 {
-    const rein_vec_options options = {.env = w->env, .config = w->config, .n_envs = n_envs,
-                                      .block_size = block_size, .max_episode_steps = -1};
+    const rein_vec_options options = {.env = w->env,
+                                      .config = w->config,
+                                      .n_envs = n_envs,
+                                      .block_size = block_size,
+                                      .max_episode_steps = -1};
     return rein_vec_create(&options, out);
 }
 
@@ -211,8 +214,10 @@ static rein_status bare_create(const world *w, bare *b)
     b->rows = calloc(1, flags + 2);
     if (b->state == NULL || b->rows == NULL) return rein_fail(REIN_ENOMEM, "no memory");
     memset(b->state, 0, size);
-    b->io = (rein_env_io){.observation = b->rows, .reward = (float *)(void *)(b->rows + reward),
-                          .terminated = b->rows + flags, .broken = b->rows + flags + 1};
+    b->io = (rein_env_io){.observation = b->rows,
+                          .reward = (float *)(void *)(b->rows + reward),
+                          .terminated = b->rows + flags,
+                          .broken = b->rows + flags + 1};
     return w->env->init(b->state, w->config);
 }
 
@@ -281,10 +286,10 @@ static rein_status bench_mujoco(const world *w, rein_team *team, const char *mod
     }
     if (status == REIN_OK) {
         double steps = (double)n_steps * threads;
-        *out = (rein_bench_result){
-            .rate = rein_bench_best(steps, rate_s, REIN_BENCH_ROUNDS), .unit = "steps/s",
-            .limit = rein_bench_best(steps, limit_s, REIN_BENCH_ROUNDS),
-            .limit_is = "mj_step / frame_skip, same actions"};
+        *out = (rein_bench_result){.rate = rein_bench_best(steps, rate_s, REIN_BENCH_ROUNDS),
+                                   .unit = "steps/s",
+                                   .limit = rein_bench_best(steps, limit_s, REIN_BENCH_ROUNDS),
+                                   .limit_is = "mj_step / frame_skip, same actions"};
     }
     rein_vec_free(s.vec);
     free(s.actions);
@@ -307,10 +312,10 @@ static rein_status bench_plain(const world *w, rein_team *team, rein_bench_resul
     }
     if (status == REIN_OK) {
         double steps = 32.0 * s.n_steps * threads;
-        *out = (rein_bench_result){
-            .rate = rein_bench_best(steps, rate_s, REIN_BENCH_ROUNDS), .unit = "steps/s",
-            .limit = rein_bench_best(steps, limit_s, REIN_BENCH_ROUNDS),
-            .limit_is = "the class's own step and reset"};
+        *out = (rein_bench_result){.rate = rein_bench_best(steps, rate_s, REIN_BENCH_ROUNDS),
+                                   .unit = "steps/s",
+                                   .limit = rein_bench_best(steps, limit_s, REIN_BENCH_ROUNDS),
+                                   .limit_is = "the class's own step and reset"};
     }
     bare_free(&b);
     rein_vec_free(s.vec);

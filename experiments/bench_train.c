@@ -109,7 +109,8 @@ static rein_status bench_experiment(const char *config, const char *const *setti
 
 static rein_net_spec net_of(const rein_experiment *e, int n_out)
 {
-    rein_net_spec spec = {.n_in = e->spec.observation.size, .n_layers = e->net.hidden.n + 1,
+    rein_net_spec spec = {.n_in = e->spec.observation.size,
+                          .n_layers = e->net.hidden.n + 1,
                           .activation = (rein_activation)e->net.activation};
     for (int i = 0; i < e->net.hidden.n; i++) spec.units[i] = (int)e->net.hidden.values[i];
     spec.units[e->net.hidden.n] = n_out;
@@ -211,8 +212,8 @@ rein_status rein_bench_update(const char *what, rein_team *team, rein_bench_resu
 rein_status rein_bench_forward(const char *rows_text, rein_team *team, rein_bench_result *out)
 {
     (void)team; /* one policy, one thread */
-    static const rein_net_spec spec = {.n_in = 17, .n_layers = 3, .units = {64, 64, 6},
-                                       .activation = REIN_TANH};
+    static const rein_net_spec spec = {
+        .n_in = 17, .n_layers = 3, .units = {64, 64, 6}, .activation = REIN_TANH};
     enum { REPEAT = 20000 };
     double rate_s[REIN_BENCH_ROUNDS], limit_s[REIN_BENCH_ROUNDS];
     int64_t rows;
@@ -252,11 +253,16 @@ static rein_status temporary_folder(char *path, size_t size)
 static rein_status bench_recorder(const rein_experiment *e, const char *folder, rein_recorder **out)
 {
     const rein_observation_space *o = &e->spec.observation;
-    rein_recorder_options options = {
-        .folder = folder, .env_id = e->env_class->id, .n_envs = (int)e->env.n_envs,
-        .n_agents = e->spec.n_agents, .observation_type = o->dtype, .n_dims = o->n_dims,
-        .action_type = e->spec.action.kind == REIN_DISCRETE ? REIN_I32 : REIN_F32,
-        .action_size = e->spec.action.size, .transitions = true};
+    rein_recorder_options options = {.folder = folder,
+                                     .env_id = e->env_class->id,
+                                     .n_envs = (int)e->env.n_envs,
+                                     .n_agents = e->spec.n_agents,
+                                     .observation_type = o->dtype,
+                                     .n_dims = o->n_dims,
+                                     .action_type =
+                                         e->spec.action.kind == REIN_DISCRETE ? REIN_I32 : REIN_F32,
+                                     .action_size = e->spec.action.size,
+                                     .transitions = true};
     memcpy(options.shape, o->shape, sizeof o->shape);
     return rein_recorder_create(&options, out);
 }
@@ -298,10 +304,10 @@ rein_status rein_bench_record(const char *id, rein_team *team, rein_bench_result
     }
     if (status == REIN_OK) {
         double steps = (double)e->run.total_timesteps;
-        *out = (rein_bench_result){
-            .rate = rein_bench_best(steps, rate_s, REIN_BENCH_ROUNDS), .unit = "steps/s",
-            .limit = rein_bench_best(steps, limit_s, REIN_BENCH_ROUNDS),
-            .limit_is = "the same without recording"};
+        *out = (rein_bench_result){.rate = rein_bench_best(steps, rate_s, REIN_BENCH_ROUNDS),
+                                   .unit = "steps/s",
+                                   .limit = rein_bench_best(steps, limit_s, REIN_BENCH_ROUNDS),
+                                   .limit_is = "the same without recording"};
     }
     rein_experiment_free(e);
     return status;
@@ -351,13 +357,11 @@ static rein_status products_dqn(const rein_experiment *e, double *seconds)
     double epsilon = decay * (c->start_epsilon + c->end_epsilon) / 2 + (1 - decay) * c->end_epsilon;
     double learning = 1 - (double)c->learning_starts / total;
     double updates = learning * (double)c->n_updates / (double)c->train_frequency;
-    *seconds = (1 - epsilon) * act_s / n_envs +
-               updates * (best_s + next_s * (c->double_q ? 2 : 1));
+    *seconds = (1 - epsilon) * act_s / n_envs + updates * (best_s + next_s * (c->double_q ? 2 : 1));
     return status;
 }
 
-static rein_status bench_training(const rein_experiment *e, rein_team *team,
-                                  rein_bench_result *out)
+static rein_status bench_training(const rein_experiment *e, rein_team *team, rein_bench_result *out)
 {
     rein_bench_result env;
     rein_team *one;
@@ -368,7 +372,7 @@ static rein_status bench_training(const rein_experiment *e, rein_team *team,
     if (status == REIN_OK) status = train_once(e, team, true, &seconds);
     if (status == REIN_OK) {
         status = strcmp(e->algo_class->id, "dqn") == 0 ? products_dqn(e, &products_s)
-                                                        : products_ppo(e, &products_s);
+                                                       : products_ppo(e, &products_s);
     }
     if (status != REIN_OK) return status;
     *out = (rein_bench_result){.rate = (double)e->run.total_timesteps / seconds,

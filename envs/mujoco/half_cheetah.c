@@ -7,13 +7,14 @@
 #include "envs/mujoco/classes.h"
 #include "envs/mujoco/robot.h"
 
-#define HALF_CHEETAH_FIELDS(X)                                                                    \
-    REIN_ROBOT_FIELDS(X, "5")                                                                     \
-    X(real, forward_reward_weight, "1.0", "", "reward per m/s of forward speed")                  \
-    X(real, ctrl_cost_weight, "0.1", "[0, 1e6]", "cost per squared action")                       \
-    X(real, reset_noise_scale, "0.1", "[0, 10]", "half range of initial qpos, sigma of qvel")     \
-    X(flag, exclude_current_positions_from_observation, "true", "", "leave x out: the task is "   \
-                                                                    "the same everywhere")
+#define HALF_CHEETAH_FIELDS(X)                                                                     \
+    REIN_ROBOT_FIELDS(X, "5")                                                                      \
+    X(real, forward_reward_weight, "1.0", "", "reward per m/s of forward speed")                   \
+    X(real, ctrl_cost_weight, "0.1", "[0, 1e6]", "cost per squared action")                        \
+    X(real, reset_noise_scale, "0.1", "[0, 10]", "half range of initial qpos, sigma of qvel")      \
+    X(flag, exclude_current_positions_from_observation, "true", "",                                \
+      "leave x out: the task is "                                                                  \
+      "the same everywhere")
 
 REIN_CONFIG(half_cheetah_config, HALF_CHEETAH_FIELDS)
 REIN_ROBOT_CHECK_CONFIG(half_cheetah_config);

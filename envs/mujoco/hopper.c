@@ -9,19 +9,20 @@
 #include "envs/mujoco/classes.h"
 #include "envs/mujoco/robot.h"
 
-#define HOPPER_FIELDS(X)                                                                          \
-    REIN_ROBOT_FIELDS(X, "4")                                                                     \
-    X(real, forward_reward_weight, "1.0", "", "reward per m/s of forward speed")                  \
-    X(real, ctrl_cost_weight, "1e-3", "[0, 1e6]", "cost per squared action")                      \
-    X(real, healthy_reward, "1.0", "", "reward per step")                                         \
-    X(flag, terminate_when_unhealthy, "true", "", "end the episode at an unhealthy state")        \
-    X(real, healthy_state_limit, "100", "(0, 1e10]", "bound of each entry of qpos[2:], qvel")     \
-    X(real, healthy_z_min, "0.7", "", "lowest healthy height of the torso, m")                    \
-    X(real, healthy_z_max, "1e10", "", "highest healthy height of the torso, m")                  \
-    X(real, healthy_angle_limit, "0.2", "(0, 1e10]", "bound of the healthy pitch, rad")           \
-    X(real, reset_noise_scale, "5e-3", "[0, 10]", "half range of initial qpos and qvel")          \
-    X(flag, exclude_current_positions_from_observation, "true", "", "leave x out: the task is "   \
-                                                                    "the same everywhere")
+#define HOPPER_FIELDS(X)                                                                           \
+    REIN_ROBOT_FIELDS(X, "4")                                                                      \
+    X(real, forward_reward_weight, "1.0", "", "reward per m/s of forward speed")                   \
+    X(real, ctrl_cost_weight, "1e-3", "[0, 1e6]", "cost per squared action")                       \
+    X(real, healthy_reward, "1.0", "", "reward per step")                                          \
+    X(flag, terminate_when_unhealthy, "true", "", "end the episode at an unhealthy state")         \
+    X(real, healthy_state_limit, "100", "(0, 1e10]", "bound of each entry of qpos[2:], qvel")      \
+    X(real, healthy_z_min, "0.7", "", "lowest healthy height of the torso, m")                     \
+    X(real, healthy_z_max, "1e10", "", "highest healthy height of the torso, m")                   \
+    X(real, healthy_angle_limit, "0.2", "(0, 1e10]", "bound of the healthy pitch, rad")            \
+    X(real, reset_noise_scale, "5e-3", "[0, 10]", "half range of initial qpos and qvel")           \
+    X(flag, exclude_current_positions_from_observation, "true", "",                                \
+      "leave x out: the task is "                                                                  \
+      "the same everywhere")
 
 REIN_CONFIG(hopper_config, HOPPER_FIELDS)
 REIN_ROBOT_CHECK_CONFIG(hopper_config);

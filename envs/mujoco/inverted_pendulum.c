@@ -11,9 +11,9 @@
 #include "envs/mujoco/classes.h"
 #include "envs/mujoco/robot.h"
 
-#define INVERTED_PENDULUM_FIELDS(X)                                                               \
-    REIN_ROBOT_FIELDS(X, "2")                                                                     \
-    X(real, max_angle, "0.2", "(0, 10]", "the episode ends beyond this angle of the pole, rad")   \
+#define INVERTED_PENDULUM_FIELDS(X)                                                                \
+    REIN_ROBOT_FIELDS(X, "2")                                                                      \
+    X(real, max_angle, "0.2", "(0, 10]", "the episode ends beyond this angle of the pole, rad")    \
     X(real, reset_noise_scale, "0.01", "[0, 10]", "half range of initial qpos and qvel")
 
 REIN_CONFIG(inverted_pendulum_config, INVERTED_PENDULUM_FIELDS)

@@ -9,9 +9,9 @@ enum { N_QUANTITIES = 4 };
 typedef struct robot_state {
     const rein_robot *robot;
     rein_sim sim;
-    void *config;        /* [robot->config_size] copy */
-    double *observation; /* [row] the last good one, before rounding to float */
-    double *scratch;     /* [row] */
+    void *config;           /* [robot->config_size] copy */
+    double *observation;    /* [row] the last good one, before rounding to float */
+    double *scratch;        /* [row] */
     int n_observation, row; /* row = max(n_observation, nq) */
     double reward;          /* of the last step, before rounding to float */
     rein_env_quantity quantities[N_QUANTITIES + 1];
@@ -69,8 +69,12 @@ rein_status rein_robot_spec(const rein_robot *robot, const void *config, rein_en
         int n = robot->observation_size(model, config);
         size_t snapshot_doubles = (size_t)(rein_sim_snapshot_size(model) + n + 1);
         *out = (rein_env_spec){
-            .observation = {.dtype = REIN_F32, .n_dims = 1, .shape = {n}, .size = n,
-                            .low = -INFINITY, .high = INFINITY},
+            .observation = {.dtype = REIN_F32,
+                            .n_dims = 1,
+                            .shape = {n},
+                            .size = n,
+                            .low = -INFINITY,
+                            .high = INFINITY},
             .action = robot_action_space(model),
             .n_agents = 1,
             .max_episode_steps = robot->max_episode_steps,

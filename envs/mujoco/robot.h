@@ -7,17 +7,17 @@
 #include "envs/mujoco/sim.h"
 
 /* The first fields of every task's list; `frame_skip_text` is its default, "5". */
-#define REIN_ROBOT_FIELDS(X, frame_skip_text)                                                     \
-    X(integer, frame_skip, frame_skip_text, "[1, 1000]", "physics steps per environment step")    \
+#define REIN_ROBOT_FIELDS(X, frame_skip_text)                                                      \
+    X(integer, frame_skip, frame_skip_text, "[1, 1000]", "physics steps per environment step")     \
     X(text, model, "", "", "MJCF file to use instead of the built-in model")
 
 #define REIN_ROBOT_COMMON_FIELDS(X) REIN_ROBOT_FIELDS(X, "1")
 REIN_CONFIG_STRUCT(rein_robot_config, REIN_ROBOT_COMMON_FIELDS)
 
 /* At file scope of a task: its config begins like rein_robot_config. */
-#define REIN_ROBOT_CHECK_CONFIG(config)                                                           \
-    _Static_assert(offsetof(config, frame_skip) == offsetof(rein_robot_config, frame_skip) &&     \
-                       offsetof(config, model) == offsetof(rein_robot_config, model),             \
+#define REIN_ROBOT_CHECK_CONFIG(config)                                                            \
+    _Static_assert(offsetof(config, frame_skip) == offsetof(rein_robot_config, frame_skip) &&      \
+                       offsetof(config, model) == offsetof(rein_robot_config, model),              \
                    "REIN_ROBOT_FIELDS must come first")
 
 typedef struct rein_robot_outcome {
@@ -59,9 +59,9 @@ void rein_robot_peek(const void *state, const char *name, double *out);
 rein_status rein_robot_poke(void *state, const char *name, const double *values);
 void rein_robot_observe(void *state, rein_env_io *io);
 
-#define REIN_ROBOT_SLOTS                                                                          \
-    .reset = rein_robot_reset, .step = rein_robot_step, .save = rein_robot_save,                  \
-    .load = rein_robot_load, .fini = rein_robot_fini, .quantities = rein_robot_quantities,        \
+#define REIN_ROBOT_SLOTS                                                                           \
+    .reset = rein_robot_reset, .step = rein_robot_step, .save = rein_robot_save,                   \
+    .load = rein_robot_load, .fini = rein_robot_fini, .quantities = rein_robot_quantities,         \
     .peek = rein_robot_peek, .poke = rein_robot_poke, .observe = rein_robot_observe
 
 /* x [n] += uniform on [-scale, scale). Draws: 2 n numbers. */

@@ -275,16 +275,16 @@ void rein_sim_load(rein_sim *sim, const double *in)
 #else
 
 /* Everything that mj_step reads and does not compute from the rest: X(field, doubles) */
-#define SNAPSHOT_FIELDS(X)                                                                        \
-    X(qpos, model->nq)                                                                            \
-    X(qvel, model->nv)                                                                            \
-    X(act, model->na)                                                                             \
-    X(ctrl, model->nu)                                                                            \
-    X(qacc_warmstart, model->nv)                                                                  \
-    X(qfrc_applied, model->nv)                                                                    \
-    X(xfrc_applied, 6 * model->nbody)                                                             \
-    X(mocap_pos, 3 * model->nmocap)                                                               \
-    X(mocap_quat, 4 * model->nmocap)                                                              \
+#define SNAPSHOT_FIELDS(X)                                                                         \
+    X(qpos, model->nq)                                                                             \
+    X(qvel, model->nv)                                                                             \
+    X(act, model->na)                                                                              \
+    X(ctrl, model->nu)                                                                             \
+    X(qacc_warmstart, model->nv)                                                                   \
+    X(qfrc_applied, model->nv)                                                                     \
+    X(xfrc_applied, 6 * model->nbody)                                                              \
+    X(mocap_pos, 3 * model->nmocap)                                                                \
+    X(mocap_quat, 4 * model->nmocap)                                                               \
     X(userdata, model->nuserdata)
 
 int rein_sim_snapshot_size(const mjModel *model)
@@ -300,8 +300,8 @@ void rein_sim_save(const rein_sim *sim, double *out)
 {
     const mjModel *model = sim->model;
     *out++ = sim->data->time;
-#define X(field, size)                                                                            \
-    mju_copy(out, sim->data->field, size);                                                        \
+#define X(field, size)                                                                             \
+    mju_copy(out, sim->data->field, size);                                                         \
     out += (size);
     SNAPSHOT_FIELDS(X)
 #undef X
@@ -312,8 +312,8 @@ void rein_sim_load(rein_sim *sim, const double *in)
     const mjModel *model = sim->model;
     mj_resetData(model, sim->data);
     sim->data->time = *in++;
-#define X(field, size)                                                                            \
-    mju_copy(sim->data->field, in, size);                                                         \
+#define X(field, size)                                                                             \
+    mju_copy(sim->data->field, in, size);                                                          \
     in += (size);
     SNAPSHOT_FIELDS(X)
 #undef X

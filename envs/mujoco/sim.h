@@ -57,7 +57,7 @@ bool rein_sim_forward(rein_sim *sim);
 bool rein_sim_step(rein_sim *sim, const float *action);
 
 /* A snapshot is the state from which mj_step continues exactly, in doubles. */
-int rein_sim_snapshot_size(const mjModel *model); /* number of doubles */
+int rein_sim_snapshot_size(const mjModel *model);     /* number of doubles */
 void rein_sim_save(const rein_sim *sim, double *out); /* out [rein_sim_snapshot_size] */
 void rein_sim_load(rein_sim *sim, const double *in);  /* in [rein_sim_snapshot_size] */
 

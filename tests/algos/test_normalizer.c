@@ -202,9 +202,12 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recorded_observations), cmocka_unit_test(test_recorded_rewards),
-        cmocka_unit_test(test_clips),                 cmocka_unit_test(test_merge),
-        cmocka_unit_test(test_archive),               cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_recorded_observations),
+        cmocka_unit_test(test_recorded_rewards),
+        cmocka_unit_test(test_clips),
+        cmocka_unit_test(test_merge),
+        cmocka_unit_test(test_archive),
+        cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,9 +19,9 @@
 #include "tests/golden_h5.h"
 #include "tests/probe_envs.h"
 
-#define assert_ok(expression)                                                                     \
-    do {                                                                                          \
-        if ((expression) != REIN_OK) fail_msg("%s: %s", #expression, rein_error_message());       \
+#define assert_ok(expression)                                                                      \
+    do {                                                                                           \
+        if ((expression) != REIN_OK) fail_msg("%s: %s", #expression, rein_error_message());        \
     } while (0)
 
 /* Everything that one training needs. */
@@ -133,8 +133,10 @@ static void inject(golden *g, const char *group, rein_ppo *ppo)
     read_floats(g, group, "obs", r->observation, rows * (size_t)ppo->obs);
     read_floats(g, group, "action", action, rows * act);
     for (size_t i = 0; i < rows * act; i++) {
-        if (ppo->continuous) ((float *)r->action)[i] = action[i];
-        else ((int32_t *)r->action)[i] = (int32_t)action[i];
+        if (ppo->continuous)
+            ((float *)r->action)[i] = action[i];
+        else
+            ((int32_t *)r->action)[i] = (int32_t)action[i];
     }
     read_floats(g, group, "old_log_prob", r->log_prob, rows);
     read_floats(g, group, "old_value", r->value, rows);
@@ -202,7 +204,8 @@ static double loss_at(rein_ppo *ppo, const int32_t *index, int n)
     rein_ppo_gather(ppo, index);
     assert_ok(rein_ppo_minibatch(ppo, 0, n, 0, &sums, NULL));
     return (sums.policy_loss - ppo->config.entropy_coef * sums.entropy +
-            ppo->config.value_coef * sums.value_loss) / n;
+            ppo->config.value_coef * sums.value_loss) /
+           n;
 }
 
 /* Along a random direction the loss changes as the gradient says; several blocks of rows. */
@@ -349,8 +352,8 @@ static rein_status pair_spec(const void *config, rein_env_spec *out)
 {
     (void)config;
     *out = (rein_env_spec){
-        .observation = {.dtype = REIN_F32, .n_dims = 1, .shape = {1}, .size = 1, .low = -1,
-                        .high = 1},
+        .observation =
+            {.dtype = REIN_F32, .n_dims = 1, .shape = {1}, .size = 1, .low = -1, .high = 1},
         .action = {.kind = REIN_DISCRETE, .n = 2, .size = 1},
         .n_agents = 2,
         .state_size = sizeof(pair_state),
@@ -384,8 +387,8 @@ static void pair_step(void *state, rein_rng *rng, rein_env_io *io)
 static void test_two_agents(void **state)
 {
     (void)state;
-    static const rein_env_class pair = {.id = "Pair", .spec = pair_spec, .init = pair_init,
-                                        .reset = pair_reset, .step = pair_step};
+    static const rein_env_class pair = {
+        .id = "Pair", .spec = pair_spec, .init = pair_init, .reset = pair_reset, .step = pair_step};
     setup s;
     setup_env(&s, &pair, 3, 1);
     s.config.n_steps = 64;

@@ -200,7 +200,8 @@ static void test_finite_differences(void **state)
             rein_ppo_sums sums = {0};
             rein_ppo_policy_loss(&log_prob, &old, &a, 1, c, scale, &d, &sums);
             const double slope = (policy_loss((double)log_prob + h, old, a, c) -
-                                  policy_loss((double)log_prob - h, old, a, c)) / (2 * h);
+                                  policy_loss((double)log_prob - h, old, a, c)) /
+                                 (2 * h);
             assert_true(fabs((double)d - scale * slope) <= 1e-5 * (1 + fabs(slope)));
             assert_true(fabs(sums.policy_loss - policy_loss(log_prob, old, a, c)) < 1e-5);
         }
@@ -213,7 +214,8 @@ static void test_finite_differences(void **state)
                 rein_ppo_sums sums = {0};
                 rein_ppo_value_loss(&v, &old, &r, 1, clip_value, c, scale, &d, &sums);
                 const double slope = (value_loss((double)v + h, old, r, clip_value, c) -
-                                      value_loss((double)v - h, old, r, clip_value, c)) / (2 * h);
+                                      value_loss((double)v - h, old, r, clip_value, c)) /
+                                     (2 * h);
                 assert_true(fabs((double)d - scale * slope) <= 1e-5);
                 assert_true(fabs(sums.value_loss - value_loss(v, old, r, clip_value, c)) < 1e-5);
             }

@@ -85,8 +85,10 @@ static inline rein_status world_open(const rein_env_class *env, const char *sett
         world_close(w);
         return status;
     }
-    w->io = (rein_env_io){.observation = w->observation, .action = w->action,
-                          .reward = &w->reward, .terminated = &w->terminated,
+    w->io = (rein_env_io){.observation = w->observation,
+                          .action = w->action,
+                          .reward = &w->reward,
+                          .terminated = &w->terminated,
                           .broken = &w->broken};
     *out = w;
     return REIN_OK;
@@ -117,8 +119,8 @@ static inline void world_random_action(world *w, uint64_t step)
 {
     rein_rng rng = rein_rng_stream(8, REIN_RNG_TEST, 0, step);
     for (int i = 0; i < w->spec.action.size; i++) {
-        w->action[i] = (float)rein_rng_uniform_in(&rng, w->spec.action.low[i],
-                                                  w->spec.action.high[i]);
+        w->action[i] =
+            (float)rein_rng_uniform_in(&rng, w->spec.action.low[i], w->spec.action.high[i]);
     }
 }
 

@@ -229,9 +229,8 @@ static void test_hopper_health(void **state)
 {
     (void)state;
     world *w = world_new(&rein_hopper_v4, "reset_noise_scale=0,forward_reward_weight=0");
-    world *stay = world_new(&rein_hopper_v4,
-                            "reset_noise_scale=0,forward_reward_weight=0,"
-                            "terminate_when_unhealthy=false");
+    world *stay = world_new(&rein_hopper_v4, "reset_noise_scale=0,forward_reward_weight=0,"
+                                             "terminate_when_unhealthy=false");
     static const struct {
         const char *name;
         int entry;
@@ -352,14 +351,10 @@ static void test_snapshot_continues(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_traces),
-        cmocka_unit_test(test_reset_forgets),
-        cmocka_unit_test(test_reset_noise),
-        cmocka_unit_test(test_hopper_health),
-        cmocka_unit_test(test_pendulum_falls),
-        cmocka_unit_test(test_action_beyond_bounds),
-        cmocka_unit_test(test_spec),
-        cmocka_unit_test(test_snapshot_continues),
+        cmocka_unit_test(test_traces),         cmocka_unit_test(test_reset_forgets),
+        cmocka_unit_test(test_reset_noise),    cmocka_unit_test(test_hopper_health),
+        cmocka_unit_test(test_pendulum_falls), cmocka_unit_test(test_action_beyond_bounds),
+        cmocka_unit_test(test_spec),           cmocka_unit_test(test_snapshot_continues),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

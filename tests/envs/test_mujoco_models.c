@@ -32,12 +32,12 @@ static double entries[MAX_ENTRIES]; /* one array at a time */
 static int model_field(const mjModel *model, const char *name)
 {
     MJMODEL_POINTERS_PREAMBLE(model)
-#define X(type, field, rows, columns)                                                             \
-    if (strcmp(name, #field) == 0) {                                                              \
-        int n = (int)(model->rows) * (int)(columns);                                              \
-        assert_true(n <= MAX_ENTRIES);                                                            \
-        for (int i = 0; i < n; i++) entries[i] = (double)model->field[i];                         \
-        return n;                                                                                 \
+#define X(type, field, rows, columns)                                                              \
+    if (strcmp(name, #field) == 0) {                                                               \
+        int n = (int)(model->rows) * (int)(columns);                                               \
+        assert_true(n <= MAX_ENTRIES);                                                             \
+        for (int i = 0; i < n; i++) entries[i] = (double)model->field[i];                          \
+        return n;                                                                                  \
     }
     MJMODEL_POINTERS
 #undef X
@@ -61,10 +61,10 @@ static int mass_matrix(const mjModel *model, mjData *data)
 
 static int data_field(const mjModel *model, mjData *data, const char *name)
 {
-#define X(field, rows, columns)                                                                   \
-    if (strcmp(name, #field) == 0) {                                                              \
-        mju_copy(entries, data->field, (int)(model->rows) * (columns));                           \
-        return (int)(model->rows) * (columns);                                                    \
+#define X(field, rows, columns)                                                                    \
+    if (strcmp(name, #field) == 0) {                                                               \
+        mju_copy(entries, data->field, (int)(model->rows) * (columns));                            \
+        return (int)(model->rows) * (columns);                                                     \
     }
     X(xpos, nbody, 3)
     X(xquat, nbody, 4)
@@ -109,9 +109,9 @@ static double difference(const double *record, int n, bool copied)
 static bool is_derived(const char *name)
 {
     static const char *const derived[] = {
-        "body_mass", "body_subtreemass", "body_inertia", "body_invweight0", "body_ipos",
-        "body_iquat", "dof_M0", "dof_invweight0", "geom_rbound", "geom_quat", "geom_pos",
-        "geom_size", "actuator_acc0", "actuator_length0",
+        "body_mass",  "body_subtreemass", "body_inertia",   "body_invweight0",  "body_ipos",
+        "body_iquat", "dof_M0",           "dof_invweight0", "geom_rbound",      "geom_quat",
+        "geom_pos",   "geom_size",        "actuator_acc0",  "actuator_length0",
     };
     for (size_t i = 0; i < sizeof derived / sizeof derived[0]; i++) {
         if (strcmp(name, derived[i]) == 0) return true;
@@ -162,16 +162,18 @@ static void check_numbers(golden *g, const char *group, const mjModel *model)
     char path[512];
     snprintf(path, sizeof path, "%s/size", group);
 #define X(field) check_number(g, path, #field, &(double){(double)model->field}, 1);
-    X(nq) X(nv) X(nu) X(na) X(nbody) X(njnt) X(ngeom) X(nsite) X(ncam) X(ntendon) X(nwrap) X(neq)
-    X(nM) X(nD) X(nexclude) X(npair) X(nsensor) X(nuserdata) X(nmocap) X(nkey) X(nmesh) X(nhfield)
+    X(nq)
+    X(nv) X(nu) X(na) X(nbody) X(njnt) X(ngeom) X(nsite) X(ncam) X(ntendon) X(nwrap) X(neq) X(nM)
+        X(nD) X(nexclude) X(npair) X(nsensor) X(nuserdata) X(nmocap) X(nkey) X(nmesh) X(nhfield)
 #undef X
-    snprintf(path, sizeof path, "%s/option", group);
+            snprintf(path, sizeof path, "%s/option", group);
 #define X(field) check_number(g, path, #field, &(double){(double)model->opt.field}, 1);
-    X(timestep) X(integrator) X(cone) X(jacobian) X(solver) X(iterations) X(tolerance)
-    X(noslip_iterations) X(noslip_tolerance) X(disableflags) X(enableflags) X(impratio) X(density)
-    X(viscosity) X(o_margin)
+    X(timestep)
+    X(integrator) X(cone) X(jacobian) X(solver) X(iterations) X(tolerance) X(noslip_iterations)
+        X(noslip_tolerance) X(disableflags) X(enableflags) X(impratio) X(density) X(viscosity)
+            X(o_margin)
 #undef X
-    check_number(g, path, "gravity", model->opt.gravity, 3);
+                check_number(g, path, "gravity", model->opt.gravity, 3);
     check_number(g, path, "wind", model->opt.wind, 3);
     check_number(g, path, "magnetic", model->opt.magnetic, 3);
     check_number(g, path, "o_solref", model->opt.o_solref, mjNREF);
@@ -189,8 +191,9 @@ static void check_names(golden *g, const char *group, const mjModel *model)
         const char *dataset;
         int type;
     } kinds[] = {
-        {"body_names", mjOBJ_BODY}, {"jnt_names", mjOBJ_JOINT},     {"geom_names", mjOBJ_GEOM},
-        {"site_names", mjOBJ_SITE}, {"tendon_names", mjOBJ_TENDON}, {"cam_names", mjOBJ_CAMERA},
+        {"body_names", mjOBJ_BODY},         {"jnt_names", mjOBJ_JOINT},
+        {"geom_names", mjOBJ_GEOM},         {"site_names", mjOBJ_SITE},
+        {"tendon_names", mjOBJ_TENDON},     {"cam_names", mjOBJ_CAMERA},
         {"actuator_names", mjOBJ_ACTUATOR},
     };
     for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
@@ -223,14 +226,14 @@ static void set_state(golden *g, const char *group, int k, const mjModel *model,
     double *all = NULL;
     size_t n = 0;
     mj_resetData(model, data);
-#define X(field, size)                                                                            \
-    {                                                                                             \
-        const double *row = row_of(g, group, #field, k, &all, &n);                                \
-        if (row != NULL) {                                                                        \
-            assert_int_equal(n, model->size);                                                     \
-            mju_copy(data->field, row, (int)n);                                                   \
-        }                                                                                         \
-        free(all);                                                                                \
+#define X(field, size)                                                                             \
+    {                                                                                              \
+        const double *row = row_of(g, group, #field, k, &all, &n);                                 \
+        if (row != NULL) {                                                                         \
+            assert_int_equal(n, model->size);                                                      \
+            mju_copy(data->field, row, (int)n);                                                    \
+        }                                                                                          \
+        free(all);                                                                                 \
     }
     X(qpos, nq)
     X(qvel, nv)

@@ -1,5 +1,6 @@
 /* Whole runs of the program: the same bytes for any number of threads, after SIGKILL, after
  * Ctrl-C; a full disk. */
+#include "base/clock.h"
 #include "tests/experiments/program.h"
 
 #include <signal.h>
@@ -84,12 +85,15 @@ static void test_killed(void **state)
         int kills = 0, checkpoints = 0;
         snprintf(a, sizeof a, "runs/%s-whole", algos[i]);
         snprintf(name, sizeof name, "runs/%s-killed", algos[i]);
-        char *whole = train(algos[i], a + 5, "");
-        snprintf(begin, sizeof begin, "train %s.yaml run.name=%s log.checkpoint_every_s=0.02",
+        double start_s = rein_clock_s();
+        char *whole = train(algos[i], a + 5, "run.total_timesteps=100000");
+        double whole_s = rein_clock_s() - start_s;
+        snprintf(begin, sizeof begin,
+                 "train %s.yaml run.name=%s run.total_timesteps=100000 log.checkpoint_every_s=0.02",
                  algos[i], name + 5);
         snprintf(line, sizeof line, "%s", begin);
-        /* ever later, so that slow machines come through, too */
-        while (killed(line, 0.02 + 0.023 * (kills % 5) + 0.01 * kills, whole)) {
+        /* a part of a whole run, ever later, so that it comes through on any machine */
+        while (killed(line, whole_s * (0.1 + 0.07 * (kills % 5) + 0.03 * kills), whole)) {
             assert_true(++kills < 200);
             snprintf(path, sizeof path, "%s/config.yaml", name);
             if (exists(path)) {

@@ -12,7 +12,12 @@ for target in build/fuzz/tests/fuzz_*; do
     name=$(basename "$target")
     grown=$(mktemp -d) # new inputs stay out of the tree
     echo "-- $name, $seconds s"
-    "$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -close_fd_mask=2 \
-        -print_final_stats=0 -verbosity=0 "$grown" "tests/fuzz/corpus/${name#fuzz_}"
+    if ! "$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -close_fd_mask=3 \
+        -print_final_stats=1 -artifact_prefix=build/fuzz/ "$grown" \
+        "tests/fuzz/corpus/${name#fuzz_}" 2>build/fuzz/"$name.log"; then
+        tail -n 40 build/fuzz/"$name.log"
+        exit 1
+    fi
+    grep number_of_executed_units build/fuzz/"$name.log"
     rm -rf "$grown"
 done

@@ -161,19 +161,19 @@ static void check_numbers(golden *g, const char *group, const mjModel *model)
 {
     char path[512];
     snprintf(path, sizeof path, "%s/size", group);
+    /* clang-format off */
 #define X(field) check_number(g, path, #field, &(double){(double)model->field}, 1);
-    X(nq)
-    X(nv) X(nu) X(na) X(nbody) X(njnt) X(ngeom) X(nsite) X(ncam) X(ntendon) X(nwrap) X(neq) X(nM)
-        X(nD) X(nexclude) X(npair) X(nsensor) X(nuserdata) X(nmocap) X(nkey) X(nmesh) X(nhfield)
+    X(nq) X(nv) X(nu) X(na) X(nbody) X(njnt) X(ngeom) X(nsite) X(ncam) X(ntendon) X(nwrap) X(neq)
+    X(nM) X(nD) X(nexclude) X(npair) X(nsensor) X(nuserdata) X(nmocap) X(nkey) X(nmesh) X(nhfield)
 #undef X
-            snprintf(path, sizeof path, "%s/option", group);
+    snprintf(path, sizeof path, "%s/option", group);
 #define X(field) check_number(g, path, #field, &(double){(double)model->opt.field}, 1);
-    X(timestep)
-    X(integrator) X(cone) X(jacobian) X(solver) X(iterations) X(tolerance) X(noslip_iterations)
-        X(noslip_tolerance) X(disableflags) X(enableflags) X(impratio) X(density) X(viscosity)
-            X(o_margin)
+    X(timestep) X(integrator) X(cone) X(jacobian) X(solver) X(iterations) X(tolerance)
+    X(noslip_iterations) X(noslip_tolerance) X(disableflags) X(enableflags) X(impratio) X(density)
+    X(viscosity) X(o_margin)
 #undef X
-                check_number(g, path, "gravity", model->opt.gravity, 3);
+        /* clang-format on */
+        check_number(g, path, "gravity", model->opt.gravity, 3);
     check_number(g, path, "wind", model->opt.wind, 3);
     check_number(g, path, "magnetic", model->opt.magnetic, 3);
     check_number(g, path, "o_solref", model->opt.o_solref, mjNREF);

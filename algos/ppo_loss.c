@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "nets/simd.h"
+
 void rein_ppo_sums_add(rein_ppo_sums *to, const rein_ppo_sums *from)
 {
     to->policy_loss += from->policy_loss;
@@ -11,41 +13,48 @@ void rein_ppo_sums_add(rein_ppo_sums *to, const rein_ppo_sums *from)
     to->n_clipped += from->n_clipped;
 }
 
-void rein_ppo_policy_loss(const float *log_prob, const float *old_log_prob, const float *advantage,
-                          int n, double clip, double scale, float *dlog_prob, rein_ppo_sums *sums)
+REIN_CLONES void rein_ppo_policy_loss(const float *restrict log_prob,
+                                      const float *restrict old_log_prob,
+                                      const float *restrict advantage, int n, double clip,
+                                      double scale, float *restrict dlog_prob, rein_ppo_sums *sums)
 {
-    float low = (float)(1 - clip), high = (float)(1 + clip), factor = (float)scale;
+    const float low = (float)(1 - clip), high = (float)(1 + clip), factor = (float)scale;
     double loss = 0, kl = 0, n_clipped = 0;
+#pragma omp simd reduction(+ : loss, kl, n_clipped)
     for (int i = 0; i < n; i++) {
-        float log_ratio = log_prob[i] - old_log_prob[i], ratio = expf(log_ratio), a = advantage[i];
-        float bounded = ratio < low ? low : (ratio > high ? high : ratio);
-        float plain_loss = -a * ratio, clipped_loss = -a * bounded;
-        bool flat = clipped_loss > plain_loss;
-        loss += flat ? clipped_loss : plain_loss;
-        dlog_prob[i] = flat ? 0 : plain_loss * factor;
-        kl += (double)(ratio - 1) - log_ratio;
-        n_clipped += bounded != ratio;
+        const float log_ratio = log_prob[i] - old_log_prob[i];
+        const float ratio = expf(log_ratio), a = advantage[i];
+        const float above = ratio < low ? low : ratio, bounded = above > high ? high : above;
+        const float plain_loss = -a * ratio, clipped_loss = -a * bounded;
+        const bool flat = clipped_loss > plain_loss;
+        loss += (double)(flat ? clipped_loss : plain_loss);
+        dlog_prob[i] = flat ? 0.0f : plain_loss * factor;
+        kl += (double)(ratio - 1) - (double)log_ratio;
+        n_clipped += bounded != ratio ? 1.0 : 0.0;
     }
     sums->policy_loss += loss;
     sums->approx_kl += kl;
     sums->n_clipped += n_clipped;
 }
 
-void rein_ppo_value_loss(const float *value, const float *old_value, const float *return_, int n,
-                         bool clip_value, double clip, double scale, float *dvalue,
-                         rein_ppo_sums *sums)
+REIN_CLONES void rein_ppo_value_loss(const float *restrict value, const float *restrict old_value,
+                                     const float *restrict return_, int n, bool clip_value,
+                                     double clip, double scale, float *restrict dvalue,
+                                     rein_ppo_sums *sums)
 {
-    float c = clip_value ? (float)clip : INFINITY, factor = (float)scale;
+    const float c = clip_value ? (float)clip : INFINITY, factor = (float)scale;
     double loss = 0;
+#pragma omp simd reduction(+ : loss)
     for (int i = 0; i < n; i++) {
-        float moved = value[i] - old_value[i];
-        float bounded = moved < -c ? -c : (moved > c ? c : moved);
-        float error = value[i] - return_[i];
-        float clipped_error = bounded == moved ? error : old_value[i] + bounded - return_[i];
-        bool flat = clipped_error * clipped_error > error * error;
-        double e = flat ? clipped_error : error;
+        const float moved = value[i] - old_value[i];
+        const float above = moved < -c ? -c : moved, bounded = above > c ? c : above;
+        const float error = value[i] - return_[i];
+        const float other = old_value[i] + bounded - return_[i];
+        const float clipped_error = bounded == moved ? error : other;
+        const bool flat = clipped_error * clipped_error > error * error;
+        const double e = (double)(flat ? clipped_error : error);
         loss += 0.5 * e * e;
-        dvalue[i] = flat ? 0 : error * factor;
+        dvalue[i] = flat ? 0.0f : error * factor;
     }
     sums->value_loss += loss;
 }

@@ -1,7 +1,7 @@
 /* PPO's two losses in closed form: value and gradient with respect to what the networks put out.
  *
- * Thread-safety: pure functions. Allocates: no. Sums are in double, added row by row, so that a
- * caller can add blocks of rows in a fixed order. */
+ * Thread-safety: pure functions. Allocates: no. Sums are in double; a
+ * caller can add those of blocks of rows in a fixed order. */
 #ifndef REIN_ALGOS_PPO_LOSS_H
 #define REIN_ALGOS_PPO_LOSS_H
 

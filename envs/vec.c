@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_ENVS = 1 << 24, FAST_BLOCK = 32, SLOW_BLOCKS = 8, SLOW_BLOCK_MAX = 8 };
+enum { MAX_ENVS = 1 << 24, FAST_BLOCK = 64, SLOW_BLOCKS = 8, SLOW_BLOCK_MAX = 8 };
 
 /* ---- creation ------------------------------------------------------------------------------ */
 

@@ -64,8 +64,9 @@ typedef struct rein_vec_options {
     rein_rng_purpose reset_purpose; /* 0: REIN_RNG_RESET; evaluation uses REIN_RNG_EVAL */
 } rein_vec_options;
 
-/* Envs per block when the options leave it open: 32 of those that step in nanoseconds; of slow ones
- * (spec.slow_step) as many as give 8 blocks, at most 8. */
+/* Envs per block when the options leave it open: 64 of those that step in nanoseconds, so that no
+ * two blocks write to one cache line; of slow ones (spec.slow_step) as many as give 8 blocks, at
+ * most 8. */
 int rein_vec_block_size(int n_envs, bool slow_step);
 
 /* Allocate everything and begin N episodes.

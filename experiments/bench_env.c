@@ -94,7 +94,7 @@ static rein_status stepping_create(const world *w, int threads, stepping *s)
 {
     bool slow = w->spec.slow_step;
     *s = (stepping){.w = w};
-    REIN_TRY(world_vec(w, slow ? threads : 32 * threads, slow ? 1 : 32, &s->vec));
+    REIN_TRY(world_vec(w, slow ? threads : 64 * threads, slow ? 1 : 64, &s->vec));
     size_t row = w->action_bytes, n_envs = (size_t)s->vec->n_envs;
     s->actions = malloc(TABLE * n_envs * row);
     if (s->actions == NULL) return rein_fail(REIN_ENOMEM, "no memory for actions");
@@ -305,13 +305,13 @@ static rein_status bench_plain(const world *w, rein_team *team, rein_bench_resul
     stepping s = {0};
     rein_status status = stepping_create(w, threads, &s);
     if (status == REIN_OK) status = bare_create(w, &b);
-    s.n_steps = steps_per_round(w, 32);
+    s.n_steps = steps_per_round(w, 64);
     for (int i = 0; i < REIN_BENCH_ROUNDS && status == REIN_OK; i++) {
         status = stepping_run(&s, team, &rate_s[i]);
-        limit_s[i] = bare_run(&b, s.n_steps * 32);
+        limit_s[i] = bare_run(&b, s.n_steps * 64);
     }
     if (status == REIN_OK) {
-        double steps = 32.0 * s.n_steps * threads;
+        double steps = 64.0 * s.n_steps * threads;
         *out = (rein_bench_result){.rate = rein_bench_best(steps, rate_s, REIN_BENCH_ROUNDS),
                                    .unit = "steps/s",
                                    .limit = rein_bench_best(steps, limit_s, REIN_BENCH_ROUNDS),

@@ -1,6 +1,7 @@
 /* One training session and what a person sees of it. */
 #include "experiments/training.h"
 
+#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <string.h>
@@ -120,10 +121,11 @@ void rein_training_print_summary(const rein_experiment *e, const rein_run_folder
            folder->path, e->log.rollouts == REIN_ROLLOUTS_NONE ? "" : ", rollouts.h5");
     other_config other = {.algo = e->algo_class->id};
     rein_command_each_config(pick_other, &other);
-    printf("next        rein eval %s\n", folder->path);
-    printf("            rein resume %s run.total_timesteps=%lld\n", folder->path,
+    const char *rein = program_invocation_name; /* as it was called, so that copying works */
+    printf("next        %s eval %s\n", rein, folder->path);
+    printf("            %s resume %s run.total_timesteps=%lld\n", rein, folder->path,
            (long long)(2 * e->run.total_timesteps));
-    printf("            rein train %s\n", other.name[0] ? other.name : "--help");
+    printf("            %s train %s\n", rein, other.name[0] ? other.name : "--help");
     printf("fingerprint %016llx\n", (unsigned long long)s->fingerprint);
     fflush(stdout);
 }
@@ -173,8 +175,8 @@ static int explain(rein_status status, const rein_run_folder *folder,
 {
     const char *what = rein_error_message();
     if (status == REIN_EINTERRUPTED) {
-        rein_fail(status, "stopped at step %lld, checkpoint written; go on with: rein resume %s",
-                  (long long)outcome->step, folder->path);
+        rein_fail(status, "stopped at step %lld, checkpoint written; go on with: %s resume %s",
+                  (long long)outcome->step, program_invocation_name, folder->path);
     } else if (outcome->checkpoint_step >= 0) {
         rein_fail(status,
                   "%s; the checkpoint of step %lld is intact: mend that, then: rein resume "

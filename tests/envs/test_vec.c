@@ -120,13 +120,13 @@ static const rein_env_class trio = {
 static const set_up mixed[] = {
     {.id = "CartPole-v1", .n_envs = 70, .limit = -1},
     {.id = "Pendulum-v1", .n_envs = 5, .block_size = 2, .limit = 50},
-    {.id = "MountainCarContinuous-v0", .n_envs = 33, .limit = 40},
+    {.id = "MountainCarContinuous-v0", .n_envs = 65, .limit = 40},
     {.id = "Acrobot-v1", .n_envs = 7, .block_size = 1, .limit = 30},
-    {.id = "MiniGrid-Empty-5x5-v0", .n_envs = 40, .limit = 60},
+    {.id = "MiniGrid-Empty-5x5-v0", .n_envs = 72, .limit = 60},
     {.id = "Hopper-v4", .n_envs = 6, .limit = -1},
     {.env = &trio, .n_envs = 37, .block_size = 5, .limit = -1},
-    {.env = &probe_envs[PROBE_BOTH][PROBE_CONTINUOUS], .n_envs = 64, .limit = -1},
-    {.env = &probe_broken, .n_envs = 34, .limit = 8, .broken_nan = true},
+    {.env = &probe_envs[PROBE_BOTH][PROBE_CONTINUOUS], .n_envs = 128, .limit = -1},
+    {.env = &probe_broken, .n_envs = 66, .limit = 8, .broken_nan = true},
 };
 enum { N_MIXED = sizeof mixed / sizeof mixed[0], N_STEPS = 70 };
 
@@ -204,7 +204,7 @@ static void test_blocks(void **state)
     for (size_t k = 0; k < sizeof slow / sizeof slow[0]; k++) {
         assert_int_equal(rein_vec_block_size(slow[k][0], true), slow[k][1]);
     }
-    assert_int_equal(rein_vec_block_size(1000, false), 32);
+    assert_int_equal(rein_vec_block_size(1000, false), 64);
     rein_vec *vec = vec_new(&(set_up){.id = "CartPole-v1", .n_envs = 70, .limit = -1});
     int first, next = 0;
     for (int block = 0; block < vec->n_blocks; block++) {

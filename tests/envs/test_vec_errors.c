@@ -6,7 +6,7 @@
 static void check_broken(bool nan)
 {
     rein_vec *vec = vec_new(
-        &(set_up){.env = &probe_broken, .n_envs = 40, .after = 4, .broken_nan = nan, .limit = 4});
+        &(set_up){.env = &probe_broken, .n_envs = 72, .after = 4, .broken_nan = nan, .limit = 4});
     for (int t = 1; t <= 12; t++) {
         vec_step_all(vec);
         for (int env = 0; env < 40; env++) {
@@ -93,7 +93,7 @@ static const rein_env_class evil_class = {
 
 static void check_evil(float value, const char *message)
 {
-    rein_vec *vec = vec_new(&(set_up){.env = &evil_class, .n_envs = 34});
+    rein_vec *vec = vec_new(&(set_up){.env = &evil_class, .n_envs = 66});
     vec_step_all(vec);
     evil = value;
     assert_int_equal(rein_vec_step_block(vec, 0), REIN_ENAN);
@@ -114,7 +114,7 @@ static void test_nan_reward(void **state)
 static void test_nan_reset(void **state)
 {
     (void)state;
-    rein_vec *vec = vec_new(&(set_up){.env = &evil_class, .n_envs = 34}), *none = vec;
+    rein_vec *vec = vec_new(&(set_up){.env = &evil_class, .n_envs = 66}), *none = vec;
     assert_int_equal(rein_vec_step_block(vec, 0), REIN_OK);
     evil_first = NAN;
     assert_int_equal(rein_vec_step_block(vec, 0), REIN_ENAN);

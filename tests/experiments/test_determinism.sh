@@ -34,13 +34,13 @@ small="log.eval_episodes=3 log.checkpoint_every_s=0.2"
 # shellcheck disable=SC2086  # lists of words
 {
 compare ppo-cartpole ppo/cartpole env.n_envs=70 run.total_timesteps=72000 $small
-compare ppo-minigrid ppo/minigrid_doorkey_5x5 env.n_envs=40 run.total_timesteps=40960 $small
+compare ppo-minigrid ppo/minigrid_doorkey_5x5 env.n_envs=72 run.total_timesteps=36864 $small
 compare ppo-mujoco ppo/hopper env.n_envs=6 algo.n_steps=256 algo.n_minibatches=3 \
     run.total_timesteps=9216 $small
 compare ppo-shared ppo/cartpole env.n_envs=9 algo.shared_net=true algo.n_minibatches=3 \
     run.total_timesteps=11520 $small
 compare dqn-cartpole dqn/cartpole env.n_envs=5 algo.batch_size=200 algo.learning_starts=1000 \
     run.total_timesteps=6000 $small
-compare dqn-minigrid dqn/minigrid_empty_8x8 env.n_envs=33 algo.batch_size=300 \
-    algo.learning_starts=1000 algo.train_frequency=33 run.total_timesteps=6600 $small
+compare dqn-minigrid dqn/minigrid_empty_8x8 env.n_envs=65 algo.batch_size=300 \
+    algo.learning_starts=1000 algo.train_frequency=65 run.total_timesteps=6500 $small
 }

@@ -27,8 +27,6 @@ float expm1f(float x);
 float logf(float x);
 #pragma omp declare simd notinbranch
 float erfcf(float x);
-#pragma omp declare simd notinbranch
-float tanhf(float x);
 #endif
 #endif
 

@@ -453,11 +453,8 @@ static rein_status dqn_check(const void *config, const rein_task *task, const re
                          "would be learned",
                          (long long)c->learning_starts, (long long)task->total_timesteps);
     }
-    if (task->net.hidden.n >= REIN_MAX_LAYERS) {
-        return rein_fail(REIN_ECONFIG, "net.hidden has %d layers, at most %d are possible",
-                         task->net.hidden.n, REIN_MAX_LAYERS - 1);
-    }
-    return REIN_OK;
+    rein_net_spec net;
+    return rein_net_config_spec(&task->net, &spec->observation, spec->action.n, &net);
 }
 
 static rein_status create_policy(rein_dqn *dqn)
@@ -468,16 +465,10 @@ static rein_status create_policy(rein_dqn *dqn)
         .observation = env->observation,
         .action = env->action,
         .head = REIN_HEAD_Q,
-        .net = {.n_in = env->observation.size,
-                .n_layers = task->net.hidden.n + 1,
-                .activation = (rein_activation)task->net.activation},
     };
+    REIN_TRY(rein_net_config_spec(&task->net, &env->observation, env->action.n, &spec.net));
     strncpy(spec.env_id, task->env->id, sizeof spec.env_id - 1);
     strncpy(spec.algo_id, rein_algo_dqn.id, sizeof spec.algo_id - 1);
-    for (int i = 0; i < task->net.hidden.n; i++) {
-        spec.net.units[i] = (int)task->net.hidden.values[i];
-    }
-    spec.net.units[spec.net.n_layers - 1] = env->action.n;
     REIN_TRY(rein_policy_create(&spec, &dqn->policy));
     rein_policy *policy = dqn->policy;
     policy->epsilon = dqn->config.end_epsilon;

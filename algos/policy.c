@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "nets/distribution.h"
+#include "nets/layers.h"
 #include "nets/simd.h"
 
 enum { MAX_OBSERVATION = 1 << 24, MAX_UNITS = 1 << 16 };
@@ -133,11 +134,6 @@ static int head_size(const rein_policy_spec *spec)
     return spec->head == REIN_HEAD_GAUSSIAN ? spec->action.size : spec->action.n;
 }
 
-static int net_outputs(const rein_policy_spec *spec)
-{
-    return spec->net.units[spec->net.n_layers - 1];
-}
-
 static rein_status check_spec(const rein_policy_spec *spec)
 {
     REIN_TRY(check_spaces(spec));
@@ -146,20 +142,13 @@ static rein_status check_spec(const rein_policy_spec *spec)
         return rein_fail(REIN_EINVAL, "the policy's head does not fit %s actions",
                          continuous ? "continuous" : "discrete");
     }
-    const rein_net_spec *net = &spec->net;
-    if (net->n_layers < 1 || net->n_layers > REIN_MAX_LAYERS || net->activation > REIN_LINEAR) {
-        return rein_fail(REIN_EINVAL, "a network of %d layers", net->n_layers);
-    }
-    for (int i = 0; i < net->n_layers; i++) {
-        if (net->units[i] < 1 || net->units[i] > MAX_UNITS) {
-            return rein_fail(REIN_EINVAL, "layer %d has %d units", i + 1, net->units[i]);
-        }
-    }
-    if (net->n_in != spec->observation.size || net_outputs(spec) < head_size(spec)) {
+    rein_layout net;
+    REIN_TRY(rein_net_layout(&spec->net, &net));
+    if (net.n_in != spec->observation.size || net.n_out < head_size(spec)) {
         return rein_fail(REIN_EINVAL,
                          "a network from %d to %d for observations of %d and %d "
                          "outputs of the policy",
-                         net->n_in, net_outputs(spec), spec->observation.size, head_size(spec));
+                         net.n_in, net.n_out, spec->observation.size, head_size(spec));
     }
     if (spec->normalize_observation && !(spec->observation_clip > 0)) {
         return rein_fail(REIN_EINVAL, "observation_clip %g", spec->observation_clip);
@@ -230,10 +219,10 @@ rein_status rein_policy_workspace_create(const rein_policy *policy, int max_rows
     if (max_rows < 1) return rein_fail(REIN_EINVAL, "a workspace for %d rows", max_rows);
     rein_policy_workspace *ws = calloc(1, sizeof *ws);
     if (!ws) return rein_fail(REIN_ENOMEM, "no memory for a policy workspace");
-    size_t rows = (size_t)max_rows, n_in = (size_t)policy->spec.net.n_in;
+    size_t rows = (size_t)max_rows, n_in = (size_t)rein_net_n_in(policy->net);
     ws->max_rows = max_rows;
     ws->x = new_floats(rows * n_in);
-    ws->y = new_floats(rows * (size_t)net_outputs(&policy->spec));
+    ws->y = new_floats(rows * (size_t)rein_net_n_out(policy->net));
     ws->u = new_floats(rows * (size_t)policy->spec.action.size);
     ws->shift = new_floats(n_in);
     ws->scale = new_floats(n_in);
@@ -295,7 +284,7 @@ static rein_status run_net(const rein_policy *policy, rein_policy_workspace *ws,
         x = ws->x;
     }
     rein_net_forward(policy->net, policy->params, policy->packed, ws->net, x, n, ws->y);
-    size_t count = (size_t)n * (size_t)net_outputs(spec);
+    size_t count = (size_t)n * (size_t)rein_net_n_out(policy->net);
     float zero = 0; /* NaN as soon as one entry is not finite */
     for (size_t i = 0; i < count; i++) zero += 0 * ws->y[i];
     if (zero == 0) return REIN_OK;
@@ -306,7 +295,7 @@ rein_status rein_policy_outputs(const rein_policy *policy, rein_policy_workspace
                                 const void *observation, int n, float *out)
 {
     REIN_TRY(run_net(policy, ws, observation, n));
-    memcpy(out, ws->y, (size_t)n * (size_t)net_outputs(&policy->spec) * sizeof *out);
+    memcpy(out, ws->y, (size_t)n * (size_t)rein_net_n_out(policy->net) * sizeof *out);
     return REIN_OK;
 }
 
@@ -354,7 +343,7 @@ rein_status rein_policy_act(const rein_policy *policy, rein_policy_workspace *ws
                             const void *observation, int n, rein_rng *rng, void *action)
 {
     REIN_TRY(run_net(policy, ws, observation, n));
-    size_t k = (size_t)head_size(&policy->spec), n_out = (size_t)net_outputs(&policy->spec);
+    size_t k = (size_t)head_size(&policy->spec), n_out = (size_t)rein_net_n_out(policy->net);
     for (size_t i = 1; k < n_out && i < (size_t)n; i++) { /* drop what is behind the head's part */
         memmove(ws->y + i * k, ws->y + i * n_out, k * sizeof *ws->y);
     }

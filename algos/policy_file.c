@@ -5,9 +5,10 @@
 
 #include "algos/policy.h"
 #include "base/rng.h"
+#include "nets/layers.h"
 #include "replay/store.h"
 
-enum { N_GOLDEN = 4, FORMAT_VERSION = 1 };
+enum { N_GOLDEN = 4, FORMAT_VERSION = 2 };
 static const char format_name[] = "rein policy";
 static const char head_words[] = "categorical|gaussian|q";
 static const char dtype_words[] = "f32|u8";
@@ -67,9 +68,9 @@ static rein_status outputs_of(const rein_policy *policy, const void *observation
     return status;
 }
 
-static size_t n_outputs(const rein_policy_spec *spec)
+static size_t n_outputs(const rein_policy *policy)
 {
-    return (size_t)spec->net.units[spec->net.n_layers - 1];
+    return (size_t)rein_net_n_out(policy->net);
 }
 
 /* Arrays of the example; both are freed by the caller, also after an error. */
@@ -79,12 +80,13 @@ typedef struct golden_example {
     float *now;        /* [N_GOLDEN, n_out] as computed here */
 } golden_example;
 
-static rein_status golden_create(const rein_policy_spec *spec, golden_example *out)
+static rein_status golden_create(const rein_policy *policy, golden_example *out)
 {
+    const rein_policy_spec *spec = &policy->spec;
     size_t size = (size_t)spec->observation.size * rein_dtype_size(spec->observation.dtype);
     out->observation = calloc(N_GOLDEN, size);
-    out->output = calloc(N_GOLDEN * n_outputs(spec), sizeof *out->output);
-    out->now = calloc(N_GOLDEN * n_outputs(spec), sizeof *out->now);
+    out->output = calloc(N_GOLDEN * n_outputs(policy), sizeof *out->output);
+    out->now = calloc(N_GOLDEN * n_outputs(policy), sizeof *out->now);
     if (out->observation && out->output && out->now) return REIN_OK;
     return rein_fail(REIN_ENOMEM, "no memory for a policy's example");
 }
@@ -150,11 +152,12 @@ static rein_status put_spaces(rein_store *store, const rein_policy_spec *spec)
 static rein_status put_network(rein_store *store, const rein_policy *policy)
 {
     const rein_policy_spec *spec = &policy->spec;
-    REIN_TRY(put_row(store, "net/units", REIN_I32, (size_t)spec->net.n_layers, spec->net.units));
+    char layers[REIN_LAYERS_TEXT];
+    rein_layers_print(&spec->net, layers);
+    REIN_TRY(put_row(store, "net/shape", REIN_I32, (size_t)spec->net.n_dims, spec->net.shape));
     REIN_TRY(put_row(store, "net/params", REIN_F32, policy->n_params, policy->params));
-    REIN_TRY(rein_store_put_number(store, "net", "n_in", spec->net.n_in));
-    REIN_TRY(
-        put_word(store, "net", "activation", REIN_ACTIVATION_WORDS, (int)spec->net.activation));
+    REIN_TRY(rein_store_put_text(store, "net", "layers", layers));
+    REIN_TRY(rein_store_put_number(store, "net", "input_scale", spec->net.input_scale));
     if (spec->head == REIN_HEAD_GAUSSIAN) {
         REIN_TRY(
             put_row(store, "head/log_std", REIN_F32, (size_t)spec->action.size, policy->log_std));
@@ -175,7 +178,8 @@ static rein_status put_golden(rein_store *store, const rein_policy *policy, gold
                             (int64_t[]){N_GOLDEN, spec->observation.size}, example->observation,
                             false));
     return rein_store_put(store, "golden/output", REIN_F32, 2,
-                          (int64_t[]){N_GOLDEN, (int64_t)n_outputs(spec)}, example->output, false);
+                          (int64_t[]){N_GOLDEN, (int64_t)n_outputs(policy)}, example->output,
+                          false);
 }
 
 static rein_status put_policy(rein_store *store, const rein_policy *policy)
@@ -194,7 +198,7 @@ static rein_status put_policy(rein_store *store, const rein_policy *policy)
     REIN_TRY(put_spaces(store, spec));
     REIN_TRY(put_network(store, policy));
     golden_example example = {0};
-    rein_status status = golden_create(spec, &example);
+    rein_status status = golden_create(policy, &example);
     if (status == REIN_OK) status = put_golden(store, policy, &example);
     golden_free(&example);
     return status;
@@ -288,8 +292,28 @@ static rein_status get_spaces(rein_store *store, rein_policy_spec *spec)
     return rein_store_get(store, "action/high", REIN_F32, a->high, (size_t)a->size);
 }
 
-/* Spaces and network. The number of parameters is compared before anything is made of that size:
- * nothing larger than the file is ever allocated. */
+/* The number of parameters is compared before anything is made of that size: no more is ever
+ * allocated than the file has, but for what a few rows take on their way through the layers. */
+static rein_status get_network(rein_store *store, rein_net_spec *net)
+{
+    char layers[REIN_LAYERS_TEXT];
+    double scale;
+    int n_params;
+    rein_layout layout;
+    REIN_TRY(get_length(store, "net/shape", REIN_NET_DIMS, &net->n_dims));
+    REIN_TRY(rein_store_get(store, "net/shape", REIN_I32, net->shape, (size_t)net->n_dims));
+    REIN_TRY(rein_store_get_text(store, "net", "layers", layers, sizeof layers));
+    REIN_TRY(rein_layers_parse(layers, net));
+    REIN_TRY(rein_store_get_number(store, "net", "input_scale", &scale));
+    if (!(scale >= 0 && scale <= 1e6)) return rein_fail(REIN_EFORMAT, "input_scale is %g", scale);
+    net->input_scale = (float)scale;
+    REIN_TRY(rein_net_layout(net, &layout));
+    REIN_TRY(get_length(store, "net/params", INT32_MAX, &n_params));
+    if (layout.n_params == (size_t)n_params) return REIN_OK;
+    return rein_fail(REIN_EFORMAT, "net/params does not fit net/layers");
+}
+
+/* Spaces and network. */
 static rein_status get_spec(rein_store *store, rein_policy_spec *spec)
 {
     int word;
@@ -304,25 +328,7 @@ static rein_status get_spec(rein_store *store, rein_policy_spec *spec)
         REIN_TRY(rein_store_get_number(store, "normalizer", "clip", &spec->observation_clip));
     }
     REIN_TRY(get_spaces(store, spec));
-    rein_net_spec *net = &spec->net;
-    REIN_TRY(get_length(store, "net/units", REIN_MAX_LAYERS, &net->n_layers));
-    REIN_TRY(rein_store_get(store, "net/units", REIN_I32, net->units, (size_t)net->n_layers));
-    REIN_TRY(get_integer(store, "net", "n_in", 1, INT32_MAX, &number));
-    net->n_in = (int)number;
-    REIN_TRY(get_word(store, "net", "activation", REIN_ACTIVATION_WORDS, &word));
-    net->activation = (rein_activation)word;
-    int n_params, expected = 0, inputs = net->n_in;
-    REIN_TRY(get_length(store, "net/params", INT32_MAX, &n_params));
-    for (int i = 0; i < net->n_layers; i++) {
-        int64_t layer = ((int64_t)inputs + 1) * net->units[i];
-        if (layer < 1 || layer > n_params - expected) {
-            return rein_fail(REIN_EFORMAT, "net/params does not fit net/units");
-        }
-        expected += (int)layer;
-        inputs = net->units[i];
-    }
-    if (expected == n_params) return REIN_OK;
-    return rein_fail(REIN_EFORMAT, "net/params does not fit net/units");
+    return get_network(store, &spec->net);
 }
 
 static rein_status get_numbers(rein_store *store, rein_policy *policy)
@@ -350,9 +356,9 @@ static rein_status get_numbers(rein_store *store, rein_policy *policy)
 static rein_status check_golden(rein_store *store, const rein_policy *policy)
 {
     const rein_policy_spec *spec = &policy->spec;
-    size_t n_in = N_GOLDEN * (size_t)spec->observation.size, n_out = N_GOLDEN * n_outputs(spec);
+    size_t n_in = N_GOLDEN * (size_t)spec->observation.size, n_out = N_GOLDEN * n_outputs(policy);
     golden_example example = {0};
-    rein_status status = golden_create(spec, &example);
+    rein_status status = golden_create(policy, &example);
     if (status == REIN_OK) {
         status = rein_store_get(store, "golden/observation", spec->observation.dtype,
                                 example.observation, n_in);

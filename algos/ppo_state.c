@@ -7,6 +7,7 @@
 
 #include "algos/ppo.h"
 #include "algos/ppo_internal.h"
+#include "nets/layers.h"
 
 /* ---- checks and creation ------------------------------------------------------------------- */
 
@@ -35,28 +36,17 @@ rein_status rein_ppo_check(const void *config, const rein_task *task, const rein
                          "algo.normalize_advantage=false",
                          (long long)c->n_minibatches);
     }
-    if (task->net.hidden.n + 1 > REIN_MAX_LAYERS) {
-        return rein_fail(REIN_ECONFIG, "net.hidden has %d layers, possible are %d",
-                         task->net.hidden.n, REIN_MAX_LAYERS - 1);
-    }
-    return REIN_OK;
-}
-
-static rein_net_spec ppo_net_spec(const rein_task *task, int n_in, int n_out)
-{
-    rein_net_spec spec = {.n_in = n_in,
-                          .n_layers = task->net.hidden.n + 1,
-                          .activation = (rein_activation)task->net.activation};
-    for (int i = 0; i < task->net.hidden.n; i++) spec.units[i] = (int)task->net.hidden.values[i];
-    spec.units[task->net.hidden.n] = n_out;
-    return spec;
+    rein_net_spec net;
+    return rein_net_config_spec(&task->net, &spec->observation, 1, &net);
 }
 
 static rein_status ppo_create_nets(rein_ppo *ppo, const rein_task *task)
 {
     bool shared = ppo->config.shared_net;
-    rein_net_spec actor = ppo_net_spec(task, ppo->obs, ppo->n_head + (shared ? 1 : 0));
-    rein_net_spec critic = ppo_net_spec(task, ppo->obs, 1);
+    const rein_observation_space *seen = &ppo->vec->spec.observation;
+    rein_net_spec actor, critic;
+    REIN_TRY(rein_net_config_spec(&task->net, seen, ppo->n_head + (shared ? 1 : 0), &actor));
+    REIN_TRY(rein_net_config_spec(&task->net, seen, 1, &critic));
     REIN_TRY(rein_net_create(&actor, &ppo->actor));
     ppo->n_actor = rein_net_n_params(ppo->actor);
     if (!shared) {
@@ -228,8 +218,9 @@ static rein_status ppo_init_params(rein_ppo *ppo, const rein_task *task)
         REIN_TRY(rein_net_init(ppo->critic, init, sqrt(2), gain_value, &rng,
                                ppo->params + ppo->n_actor));
     } else if (init == REIN_INIT_ORTHOGONAL || init == REIN_INIT_XAVIER) {
-        const rein_net_spec *spec = rein_net_get_spec(ppo->actor);
-        int n_in = spec->n_layers > 1 ? spec->units[spec->n_layers - 2] : spec->n_in;
+        rein_layout layout;
+        REIN_TRY(rein_net_layout(rein_net_get_spec(ppo->actor), &layout));
+        const int n_in = layout.layers[rein_net_get_spec(ppo->actor)->n_layers - 1].in.size;
         float *biases = ppo->params + ppo->n_actor - (ppo->n_head + 1);
         for (int i = 1; i <= n_in; i++) biases[-i] *= (float)(gain_value / gain_policy);
     }

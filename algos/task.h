@@ -12,8 +12,18 @@
 #define REIN_NET_FIELDS(X)                                                                         \
     X(integers, hidden, "[64, 64]", "[1, 65536]", "units of each hidden layer")                    \
     X(choice, activation, "tanh", REIN_ACTIVATION_WORDS, "after every hidden layer")               \
-    X(choice, init, "orthogonal", REIN_INIT_WORDS, "initial weights")
+    X(words, layers, "[]", "",                                                                     \
+      "layers instead of hidden and activation, such as [conv 16 3x3, relu, flatten, linear 128, " \
+      "relu]; the output layer is added")                                                          \
+    X(choice, init, "orthogonal", REIN_INIT_WORDS, "initial weights")                              \
+    X(choice, engine, "auto", REIN_ENGINE_WORDS, "what computes the networks")
 REIN_CONFIG_STRUCT(rein_net_config, REIN_NET_FIELDS)
+
+/* The network that `config` describes, from observations to n_out linear outputs.
+ * Errors: REIN_ECONFIG or REIN_EUNSUPPORTED, naming the setting, the layer and what would help:
+ * "net.layers[1] 'lienar 128': did you mean linear?". */
+rein_status rein_net_config_spec(const rein_net_config *config, const rein_observation_space *space,
+                                 int n_out, rein_net_spec *out);
 
 /* Borrowed pointers; everything outlives the training. */
 typedef struct rein_task {

@@ -332,6 +332,46 @@ static rein_status set_integers(const rein_field *field, rein_list *out, span s)
     return REIN_OK;
 }
 
+/* Could stand in a YAML list without quotes. */
+static bool is_word(span s)
+{
+    if (s.n == 0 || !isalnum((unsigned char)s.text[0])) return false;
+    for (size_t i = 0; i < s.n; i++) {
+        const char c = s.text[i];
+        if (!isalnum((unsigned char)c) && (c == '\0' || !strchr(" _.=+-", c))) return false;
+    }
+    return true;
+}
+
+static rein_status set_words(rein_words *out, span s)
+{
+    enum { MAX_BYTES = 500 };
+    rein_words list = {0};
+    bool open = s.n > 1 && s.text[0] == '[' && s.text[s.n - 1] == ']';
+    if (!open || s.n > MAX_BYTES) {
+        return rein_fail(REIN_ECONFIG, "'%.*s' %s", span_shown(s), s.text,
+                         open ? "is longer than 500 bytes" : "is not a list such as [a, b 2]");
+    }
+    span rest = span_trim(s.text + 1, s.n - 2);
+    for (bool more = rest.n > 0; more;) {
+        const char *comma = rest.n > 0 ? memchr(rest.text, ',', rest.n) : NULL;
+        size_t n = comma ? (size_t)(comma - rest.text) : rest.n;
+        span word = span_trim(rest.text, n);
+        if (list.n == REIN_LIST_MAX) {
+            return rein_fail(REIN_ECONFIG, "a list may have at most %d entries", REIN_LIST_MAX);
+        }
+        if (word.n >= REIN_WORD_SIZE || !is_word(word)) {
+            return rein_fail(REIN_ECONFIG, "'%.*s' cannot be entry %d of a list of words",
+                             span_shown(word), word.text, list.n + 1);
+        }
+        memcpy(list.values[list.n++], word.text, word.n);
+        more = comma != NULL;
+        if (more) rest = (span){comma + 1, rest.n - n - 1};
+    }
+    *out = list;
+    return REIN_OK;
+}
+
 /* The code point at text[*i], which is moved behind it; 0 for what is not UTF-8. */
 static uint32_t utf8_next(span s, size_t *i)
 {
@@ -393,6 +433,8 @@ rein_status rein_field_set(const rein_field *field, void *config, const char *te
         return set_choice(field, member, s);
     case REIN_FIELD_integers:
         return set_integers(field, member, s);
+    case REIN_FIELD_words:
+        return set_words(member, s);
     case REIN_FIELD_text:
         return set_text(member, (span){text, n});
     }
@@ -408,6 +450,19 @@ static void list_text(const rein_list *list, char *out, size_t size)
     for (int i = 0; i < list->n && i < REIN_LIST_MAX; i++) {
         used = strlen(out);
         snprintf(out + used, size - used, "%s%" PRId64, i > 0 ? ", " : "", list->values[i]);
+    }
+    used = strlen(out);
+    snprintf(out + used, size - used, "]");
+}
+
+static void words_text(const rein_words *list, char *out, size_t size)
+{
+    size_t used = 0;
+    snprintf(out, size, "[");
+    for (int i = 0; i < list->n && i < REIN_LIST_MAX; i++) {
+        used = strlen(out);
+        snprintf(out + used, size - used, "%s%.*s", i > 0 ? ", " : "", REIN_WORD_SIZE - 1,
+                 list->values[i]);
     }
     used = strlen(out);
     snprintf(out + used, size - used, "]");
@@ -443,6 +498,9 @@ void rein_field_get(const rein_field *field, const void *config, char *out, size
         break;
     case REIN_FIELD_integers:
         list_text(member, out, size);
+        break;
+    case REIN_FIELD_words:
+        words_text(member, out, size);
         break;
     case REIN_FIELD_text:
         snprintf(out, size, "%s", (const char *)member);

@@ -7,6 +7,7 @@
  *         X(flag, anneal_lr, "true", "", "lr falls linearly to 0")                            \
  *         X(choice, activation, "tanh", "tanh|relu|elu", "hidden activation")                  \
  *         X(integers, hidden, "[64, 64]", "[1, 65536]", "units of each hidden layer")          \
+ *         X(words, layers, "[]", "", "conv 16 3x3, relu, ...")                                 \
  *         X(text, out, "runs", "", "folder for runs")
  *     REIN_CONFIG(ppo_config, PPO_FIELDS)     struct ppo_config, table ppo_config_fields[]
  *
@@ -21,12 +22,17 @@
 
 #include "base/status.h"
 
-enum { REIN_TEXT_SIZE = 256, REIN_LIST_MAX = 16 };
+enum { REIN_TEXT_SIZE = 256, REIN_LIST_MAX = 16, REIN_WORD_SIZE = 48 };
 
 typedef struct rein_list {
     int n;
     int64_t values[REIN_LIST_MAX];
 } rein_list;
+
+typedef struct rein_words {
+    int n;
+    char values[REIN_LIST_MAX][REIN_WORD_SIZE];
+} rein_words;
 
 typedef enum rein_field_type {
     REIN_FIELD_integer,  /* int64_t */
@@ -34,6 +40,7 @@ typedef enum rein_field_type {
     REIN_FIELD_flag,     /* bool: true or false */
     REIN_FIELD_choice,   /* int: index of the word in the range "a|b|c" */
     REIN_FIELD_integers, /* rein_list */
+    REIN_FIELD_words,    /* rein_words */
     REIN_FIELD_text,     /* char[REIN_TEXT_SIZE] */
 } rein_field_type;
 
@@ -51,6 +58,7 @@ typedef struct rein_field {
 #define REIN_MEMBER_flag(name)                             bool name;
 #define REIN_MEMBER_choice(name)                           int name;
 #define REIN_MEMBER_integers(name)                         rein_list name;
+#define REIN_MEMBER_words(name)                            rein_words name;
 #define REIN_MEMBER_text(name)                             char name[REIN_TEXT_SIZE];
 #define REIN_MEMBER(type, name, default_value, range, doc) REIN_MEMBER_##type(name)
 #define REIN_FIELD_ENTRY(type, name, default_value, range, doc)                                    \
@@ -75,6 +83,8 @@ typedef struct rein_field {
  *   integer   "1000000", "1_000_000", "1e6": any decimal number that is whole
  *   real      "0.1", "3e-4": finite; the point is '.' whatever the program's locale
  *   integers  "[64, 64]", "64", "[]": at most REIN_LIST_MAX; the range holds for every entry
+ *   words     "[conv 16 3x3, relu]", "[]": at most REIN_LIST_MAX, each of at most 47 letters,
+ *             digits, blanks and "_.=+-", beginning with a letter or digit; 500 bytes together
  *   text      at most 255 bytes of UTF-8 without control characters or line breaks
  * Errors: REIN_ECONFIG with what was expected: "'0.2x' is not a number", "'2' is outside (0, 1]",
  * "'tahn' is not one of tanh|relu|elu, did you mean tanh?". Allocates: no. */

@@ -20,7 +20,7 @@ static const struct {
     const char *subjects[5]; /* all NULL: every environment */
 } kinds[] = {
     {"env", rein_bench_env, {NULL}},
-    {"update", rein_bench_update, {"ppo", "dqn"}},
+    {"update", rein_bench_update, {"ppo", "dqn", "dqn_conv"}},
     {"forward", rein_bench_forward, {"1", "8", "64", "256"}},
     {"record", rein_bench_record, {"HalfCheetah-v4"}},
     {"train", rein_bench_train, {"ppo/cartpole", "ppo/half_cheetah", "dqn/cartpole"}},
@@ -33,7 +33,8 @@ static int help(void)
            "\n"
            "Measure rates beside the machine's own limits. NAME is one of\n"
            "  env/<id>         stepping, random actions; limit: physics or bare steps alone\n"
-           "  update/ppo|dqn   one minibatch update; limit: its matrix products alone\n"
+           "  update/<which>   one minibatch update: ppo, dqn, dqn_conv; limit: its matrix "
+           "products alone\n"
            "  forward/<rows>   policy network 17-64-64-6; limit: its matrix products alone\n"
            "  record/<id>      PPO with every transition recorded; limit: without\n"
            "  train/<config>   from beginning to end; limit: environment and matrix products\n"

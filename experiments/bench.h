@@ -27,7 +27,8 @@ double rein_bench_best(double count, const double *seconds, int n);
 rein_status rein_bench_env(const char *id, rein_team *team, rein_bench_result *out);
 
 /* One minibatch update with everything that belongs to it. limit: its matrix products alone.
- *   what  in  "ppo" (64 rows, two nets 17-64-64) or "dqn" (128 rows, 4-120-84-2)
+ *   what  in  "ppo" (64 rows, two nets 17-64-64), "dqn" (128 rows, 4-120-84-2) or "dqn_conv" (32
+ *             images 10x10x4, conv 16 3x3, linear 128)
  * Errors: REIN_ENOTFOUND. */
 rein_status rein_bench_update(const char *what, rein_team *team, rein_bench_result *out);
 

@@ -11,7 +11,7 @@
 #include "experiments/command.h"
 #include "experiments/experiment.h"
 #include "experiments/run_folder.h"
-#include "nets/gemm.h"
+#include "nets/layers.h"
 
 /* ---- matrix products of a network alone ---------------------------------------------------- */
 
@@ -37,7 +37,7 @@ static rein_status products_create(const rein_net_spec *spec, int rows, products
     REIN_TRY(rein_net_workspace_create(p->net, rows, &p->workspace));
     size_t n_params = rein_net_n_params(p->net), n_packed = rein_net_n_packed(p->net);
     size_t n = (n_params + 15) / 16 * 16, m = (n_packed + 15) / 16 * 16;
-    size_t x = (size_t)(rows * spec->n_in), y = (size_t)(rows * spec->units[spec->n_layers - 1]);
+    size_t x = (size_t)(rows * rein_net_n_in(p->net)), y = (size_t)(rows * rein_net_n_out(p->net));
     p->memory = aligned_alloc(64, (2 * n + m + (x + y + 31) / 16 * 16) * sizeof(float));
     if (p->memory == NULL) return rein_fail(REIN_ENOMEM, "no memory for a network");
     p->packed = p->memory;
@@ -65,27 +65,15 @@ static double products_run(products *p, int n)
 /* Seconds of the products of one forward of `rows` rows, from `n` of them. */
 static rein_status products_forward(const rein_net_spec *spec, int rows, int n, double *seconds)
 {
-    rein_gemm_plan plans[REIN_MAX_LAYERS];
-    size_t widest = (size_t)spec->n_in;
-    for (int l = 0; l < spec->n_layers; l++) {
-        int k = l > 0 ? spec->units[l - 1] : spec->n_in;
-        rein_gemm_prepare(&plans[l], REIN_GEMM_ROWS_NN, rows, k, spec->units[l]);
-        if ((size_t)spec->units[l] > widest) widest = (size_t)spec->units[l];
-    }
-    size_t batch = ((size_t)rows * widest + 15) / 16 * 16, weights = widest * widest;
-    float *memory = aligned_alloc(64, (2 * batch + (weights + 15) / 16 * 16) * sizeof(float));
-    if (memory == NULL) return rein_fail(REIN_ENOMEM, "no memory for a network");
-    for (size_t i = 0; i < 2 * batch + weights; i++) memory[i] = 0.01f * (float)(i % 17);
+    products p;
+    rein_status status = products_create(spec, rows, &p);
     double start_s = rein_clock_s();
-    for (int i = 0; i < n; i++) {
-        for (int l = 0; l < spec->n_layers; l++) {
-            rein_gemm_run(&plans[l], rows, memory + (l % 2 ? batch : 0), memory + 2 * batch,
-                          memory + (l % 2 ? 0 : batch));
-        }
+    for (int i = 0; i < n && status == REIN_OK; i++) {
+        rein_net_products(p.net, p.params, p.packed, p.workspace, p.x, rows, p.y, NULL);
     }
     *seconds = (rein_clock_s() - start_s) / n;
-    free(memory);
-    return REIN_OK;
+    products_free(&p);
+    return status;
 }
 
 /* ---- experiments made for benchmarks ------------------------------------------------------- */
@@ -107,14 +95,9 @@ static rein_status bench_experiment(const char *config, const char *const *setti
     return status;
 }
 
-static rein_net_spec net_of(const rein_experiment *e, int n_out)
+static rein_status net_of(const rein_experiment *e, int n_out, rein_net_spec *out)
 {
-    rein_net_spec spec = {.n_in = e->spec.observation.size,
-                          .n_layers = e->net.hidden.n + 1,
-                          .activation = (rein_activation)e->net.activation};
-    for (int i = 0; i < e->net.hidden.n; i++) spec.units[i] = (int)e->net.hidden.values[i];
-    spec.units[e->net.hidden.n] = n_out;
-    return spec;
+    return rein_net_config_spec(&e->net, &e->spec.observation, n_out, out);
 }
 
 static int policy_outputs(const rein_experiment *e)
@@ -133,7 +116,9 @@ static rein_status update_ppo(const rein_experiment *e, rein_team *team, rein_be
 {
     const rein_ppo_config *c = e->algo_config;
     rein_task task = rein_experiment_task(e, team);
-    rein_net_spec policy = net_of(e, policy_outputs(e)), value = net_of(e, 1);
+    rein_net_spec policy, value;
+    REIN_TRY(net_of(e, policy_outputs(e), &policy));
+    REIN_TRY(net_of(e, 1, &value));
     int rows = (int)(c->n_steps * e->env.n_envs / c->n_minibatches);
     double n_minibatches = (double)(c->n_minibatches * c->n_epochs);
     double rate_s[UPDATE_ROUNDS], limit_s[UPDATE_ROUNDS];
@@ -162,16 +147,16 @@ static rein_status update_ppo(const rein_experiment *e, rein_team *team, rein_be
     return status;
 }
 
-static rein_status update_dqn(const rein_experiment *e, rein_team *team, rein_bench_result *out)
+static rein_status update_dqn(const rein_dqn_config *c, const rein_task *task,
+                              const rein_env_spec *env, rein_bench_result *out)
 {
-    const rein_dqn_config *c = e->algo_config;
-    rein_task task = rein_experiment_task(e, team);
-    rein_net_spec spec = net_of(e, policy_outputs(e));
+    rein_net_spec spec;
+    REIN_TRY(rein_net_config_spec(&task->net, &env->observation, env->action.n, &spec));
     int rows = (int)c->batch_size;
     double rate_s[REIN_BENCH_ROUNDS], limit_s[REIN_BENCH_ROUNDS];
     rein_dqn *dqn = NULL;
     products p = {0};
-    rein_status status = rein_dqn_create(c, &task, &dqn);
+    rein_status status = rein_dqn_create(c, task, &dqn);
     if (status == REIN_OK) status = products_create(&spec, rows, &p);
     while (status == REIN_OK && dqn->step < 2000) {
         status = rein_dqn_collect(dqn, 1);
@@ -195,16 +180,85 @@ static rein_status update_dqn(const rein_experiment *e, rein_team *team, rein_be
     return status;
 }
 
+/* Images of 10x10x4 bits that change at random, as MinAtar's do in size and number of ones. */
+static rein_status bits_spec(const void *config, rein_env_spec *out)
+{
+    (void)config;
+    *out = (rein_env_spec){.observation = {.dtype = REIN_U8,
+                                           .n_dims = 3,
+                                           .shape = {10, 10, 4},
+                                           .size = 400,
+                                           .high = 1},
+                           .action = {.kind = REIN_DISCRETE, .n = 6, .size = 1},
+                           .n_agents = 1,
+                           .max_episode_steps = 1000,
+                           .state_size = sizeof(int)};
+    return REIN_OK;
+}
+
+static rein_status bits_init(void *state, const void *config)
+{
+    (void)state, (void)config;
+    return REIN_OK;
+}
+
+static void bits_reset(void *state, rein_rng *rng, rein_env_io *io)
+{
+    (void)state;
+    uint8_t *observation = io->observation;
+    for (int i = 0; i < 400; i++) observation[i] = rein_rng_below(rng, 12) == 0;
+}
+
+static void bits_step(void *state, rein_rng *rng, rein_env_io *io)
+{
+    bits_reset(state, rng, io);
+    io->reward[0] = (float)(*(const int32_t *)io->action == 0);
+    *io->terminated = 0;
+}
+
+static const rein_env_class bits = {.id = "bits",
+                                    .summary = "random images for a benchmark",
+                                    .cite = "none",
+                                    .spec = bits_spec,
+                                    .init = bits_init,
+                                    .reset = bits_reset,
+                                    .step = bits_step};
+
+/* dqn_conv: Mnih et al.'s learner at MinAtar's size (Young & Tian 2019: conv 16 3x3, linear 128,
+ * batch 32, centred RMSprop). */
+static const char conv_layers[] = "[conv 16 3x3, relu, flatten, linear 128, relu]";
+static const char *const conv_settings[] = {
+    "algo.batch_size=32",         "algo.optimizer=rmsprop",  "algo.rmsprop_alpha=0.95",
+    "algo.rmsprop_centered=true", "algo.optimizer_eps=0.01", NULL,
+};
+
+static rein_status update_dqn_of(const rein_experiment *e, bool conv, rein_team *team,
+                                 rein_bench_result *out)
+{
+    rein_env_spec spec = e->spec;
+    rein_task task = rein_experiment_task(e, team);
+    if (conv) {
+        int n;
+        const rein_field *fields = rein_section_fields("net", &n);
+        REIN_TRY(rein_field_set(rein_fields_find(fields, n, "layers"), &task.net, conv_layers));
+        REIN_TRY(bits_spec(NULL, &spec));
+        task.env = &bits;
+        task.env_config = NULL;
+    }
+    return update_dqn(e->algo_config, &task, &spec, out);
+}
+
 rein_status rein_bench_update(const char *what, rein_team *team, rein_bench_result *out)
 {
     static const char *const none[] = {NULL};
-    bool is_ppo = strcmp(what, "ppo") == 0;
+    bool is_ppo = strcmp(what, "ppo") == 0, is_conv = strcmp(what, "dqn_conv") == 0;
     rein_experiment *e;
-    if (!is_ppo && strcmp(what, "dqn") != 0) {
-        return rein_fail(REIN_ENOTFOUND, "no update '%s': ppo or dqn", what);
+    if (!is_ppo && !is_conv && strcmp(what, "dqn") != 0) {
+        return rein_fail(REIN_ENOTFOUND, "no update '%s': ppo, dqn or dqn_conv", what);
     }
-    REIN_TRY(bench_experiment(is_ppo ? "ppo/half_cheetah" : "dqn/cartpole", none, &e));
-    rein_status status = is_ppo ? update_ppo(e, team, out) : update_dqn(e, team, out);
+    REIN_TRY(bench_experiment(is_ppo ? "ppo/half_cheetah" : "dqn/cartpole",
+                              is_conv ? conv_settings : none, &e));
+    rein_status status = is_ppo ? update_ppo(e, team, out) : update_dqn_of(e, is_conv, team, out);
     rein_experiment_free(e);
     return status;
 }
@@ -214,8 +268,7 @@ rein_status rein_bench_update(const char *what, rein_team *team, rein_bench_resu
 rein_status rein_bench_forward(const char *rows_text, rein_team *team, rein_bench_result *out)
 {
     (void)team; /* one policy, one thread */
-    static const rein_net_spec spec = {
-        .n_in = 17, .n_layers = 3, .units = {64, 64, 6}, .activation = REIN_TANH};
+    const rein_net_spec spec = rein_net_spec_mlp(17, (const int[]){64, 64}, 2, REIN_TANH, 6);
     enum { REPEAT = 20000 };
     double rate_s[REIN_BENCH_ROUNDS], limit_s[REIN_BENCH_ROUNDS];
     int64_t rows;
@@ -320,7 +373,9 @@ rein_status rein_bench_record(const char *id, rein_team *team, rein_bench_result
 static rein_status products_ppo(const rein_experiment *e, double *seconds)
 {
     const rein_ppo_config *c = e->algo_config;
-    rein_net_spec policy = net_of(e, policy_outputs(e)), value = net_of(e, 1);
+    rein_net_spec policy, value;
+    REIN_TRY(net_of(e, policy_outputs(e), &policy));
+    REIN_TRY(net_of(e, 1, &value));
     int n_envs = (int)e->env.n_envs, rows = (int)(c->n_steps * n_envs / c->n_minibatches);
     double act_s, value_s, best_s = 1;
     products p = {0}, v = {0};
@@ -343,7 +398,8 @@ static rein_status products_ppo(const rein_experiment *e, double *seconds)
 static rein_status products_dqn(const rein_experiment *e, double *seconds)
 {
     const rein_dqn_config *c = e->algo_config;
-    rein_net_spec spec = net_of(e, policy_outputs(e));
+    rein_net_spec spec;
+    REIN_TRY(net_of(e, policy_outputs(e), &spec));
     int rows = (int)c->batch_size, n_envs = (int)e->env.n_envs;
     double act_s, next_s, best_s = 1, total = (double)e->run.total_timesteps;
     products p;

@@ -16,6 +16,8 @@ static const char *type_name(rein_field_type type)
         return "choice";
     case REIN_FIELD_integers:
         return "integers";
+    case REIN_FIELD_words:
+        return "words";
     case REIN_FIELD_text:
         return "text";
     }

@@ -35,26 +35,35 @@ void rein_training_catch_signals(void)
 
 /* ---- header -------------------------------------------------------------------------------- */
 
-/* "17-64-64, tanh" */
+/* "17-64-64 tanh", or "7x7x3 [conv 16 3x3, relu, flatten]" */
 static void describe_net(const rein_experiment *e, char *out, size_t size)
 {
+    const rein_observation_space *seen = &e->spec.observation;
+    const bool layers = e->net.layers.n > 0;
     const rein_field *fields;
     int n;
-    char activation[64] = "";
-    size_t used = (size_t)snprintf(out, size, "%d", e->spec.observation.size);
-    for (int i = 0; i < e->net.hidden.n && used < size; i++) {
-        used +=
-            (size_t)snprintf(out + used, size - used, "-%lld", (long long)e->net.hidden.values[i]);
-    }
     fields = rein_section_fields("net", &n);
-    const rein_field *field = rein_fields_find(fields, n, "activation");
-    if (field) rein_field_get(field, &e->net, activation, sizeof activation);
-    if (used < size) snprintf(out + used, size - used, " %s", activation);
+    const rein_field *field = rein_fields_find(fields, n, layers ? "layers" : "activation");
+    char text[512] = "";
+    size_t used = 0;
+    if (field) rein_field_get(field, &e->net, text, sizeof text);
+    if (layers) {
+        for (int i = 0; i < seen->n_dims && used < size; i++) {
+            used += (size_t)snprintf(out + used, size - used, i ? "x%d" : "%d", seen->shape[i]);
+        }
+    } else {
+        used = (size_t)snprintf(out, size, "%d", seen->size);
+        for (int i = 0; i < e->net.hidden.n && used < size; i++) {
+            used += (size_t)snprintf(out + used, size - used, "-%lld",
+                                     (long long)e->net.hidden.values[i]);
+        }
+    }
+    if (used < size) snprintf(out + used, size - used, " %s", text);
 }
 
 static void print_header(const rein_experiment *e, const rein_run_folder *folder)
 {
-    char steps[32], net[256];
+    char steps[32], net[640];
     describe_net(e, net, sizeof net);
     printf("rein %s: %s learns %s, %s steps, %lld environment%s\n", REIN_VERSION, e->algo_class->id,
            e->env_class->id, rein_format_count(e->run.total_timesteps, steps, sizeof steps),

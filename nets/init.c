@@ -1,7 +1,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "nets/net.h"
+#include "nets/layers.h"
 
 static double dot(const double *a, const double *b, int n)
 {
@@ -61,34 +61,70 @@ static void uniform(float *x, size_t n, double bound, rein_rng *rng)
     for (size_t i = 0; i < n; i++) x[i] = (float)rein_rng_uniform_in(rng, -bound, bound);
 }
 
+/* A product's W [out, fan in] and biases. */
+static rein_status draw_product(const rein_layer_place *p, const rein_layer *l, rein_init init,
+                                double gain, rein_rng *rng, float *params)
+{
+    const int n_out = l->units, n_in = (int)(p->n_weights / (size_t)n_out);
+    const int area = l->kind == REIN_LAYER_CONV ? l->kernel_h * l->kernel_w : 1;
+    float *weight = params + p->weight_at, *bias = params + p->bias_at;
+    for (int j = 0; j < n_out; j++) bias[j] = 0;
+    switch (init) {
+    case REIN_INIT_ORTHOGONAL:
+        return orthogonal(n_out, n_in, gain, rng, weight);
+    case REIN_INIT_XAVIER: /* variance 2 / (fan in + fan out); a uniform has bound^2 / 3 */
+        uniform(weight, p->n_weights, gain * sqrt(6.0 / (n_in + n_out * area)), rng);
+        break;
+    case REIN_INIT_KAIMING: /* variance 2 / fan in */
+        uniform(weight, p->n_weights, sqrt(6.0 / n_in), rng);
+        break;
+    case REIN_INIT_TORCH:
+        uniform(weight, p->n_weights, 1 / sqrt(n_in), rng);
+        uniform(bias, (size_t)n_out, 1 / sqrt(n_in), rng);
+        break;
+    }
+    return REIN_OK;
+}
+
+/* torch's own for recurrent layers: all uniform +-1/sqrt(units). The same for attention. */
+static void draw_recurrent(const rein_layer_place *p, const rein_layer *l, rein_rng *rng,
+                           float *params)
+{
+    uniform(params + p->weight_at, p->n_weights + p->n_biases, 1 / sqrt(l->units), rng);
+}
+
 rein_status rein_net_init(const rein_net *net, rein_init init, double gain_hidden, double gain_out,
                           rein_rng *rng, float *params)
 {
     const rein_net_spec *spec = rein_net_get_spec(net);
-    int n_in = spec->n_in;
-    for (int l = 0; l < spec->n_layers; l++) {
-        const int n_out = spec->units[l];
-        const size_t n_weights = (size_t)n_in * (size_t)n_out;
-        const double gain = l < spec->n_layers - 1 ? gain_hidden : gain_out;
-        float *weight = params, *bias = params + n_weights;
-        for (int j = 0; j < n_out; j++) bias[j] = 0;
-        switch (init) {
-        case REIN_INIT_ORTHOGONAL:
-            REIN_TRY(orthogonal(n_out, n_in, gain, rng, weight));
+    int last = spec->n_layers - 1;
+    rein_layout layout;
+    REIN_TRY(rein_net_layout(spec, &layout));
+    while (last > 0 && layout.layers[last].n_weights == 0) last--;
+    for (int i = 0; i < spec->n_layers; i++) {
+        const rein_layer *l = &spec->layers[i];
+        const rein_layer_place *p = &layout.layers[i];
+        switch (l->kind) {
+        case REIN_LAYER_LINEAR:
+        case REIN_LAYER_CONV:
+            REIN_TRY(draw_product(p, l, init, i < last ? gain_hidden : gain_out, rng, params));
             break;
-        case REIN_INIT_XAVIER: /* variance 2 / (fan in + fan out); a uniform has bound^2 / 3 */
-            uniform(weight, n_weights, gain * sqrt(6.0 / (n_in + n_out)), rng);
+        case REIN_LAYER_LAYERNORM:
+            for (size_t j = 0; j < p->n_weights; j++) params[p->weight_at + j] = 1;
+            for (size_t j = 0; j < p->n_biases; j++) params[p->bias_at + j] = 0;
             break;
-        case REIN_INIT_KAIMING: /* variance 2 / fan in */
-            uniform(weight, n_weights, sqrt(6.0 / n_in), rng);
+        case REIN_LAYER_EMBEDDING:
+            rein_rng_normals(rng, params + p->weight_at, (int)p->n_weights);
             break;
-        case REIN_INIT_TORCH:
-            uniform(weight, n_weights, 1 / sqrt(n_in), rng);
-            uniform(bias, (size_t)n_out, 1 / sqrt(n_in), rng);
+        case REIN_LAYER_LSTM:
+        case REIN_LAYER_GRU:
+        case REIN_LAYER_ATTENTION:
+            draw_recurrent(p, l, rng, params);
+            break;
+        case REIN_LAYER_ACTIVATION:
+        case REIN_LAYER_FLATTEN:
             break;
         }
-        params = bias + n_out;
-        n_in = n_out;
     }
     return REIN_OK;
 }

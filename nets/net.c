@@ -1,61 +1,68 @@
 #include "nets/net.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "nets/engine.h"
 #include "nets/gemm.h"
-#include "nets/native/mlp.h"
 
-enum { MAX_UNITS = 1 << 20, ALIGN = 16 /* floats in 64 bytes */ };
+/* In the order in which `auto` asks them. */
+static const rein_engine *const engines[] = {
+    [REIN_ENGINE_AUTO] = NULL,
+    [REIN_ENGINE_NATIVE] = &rein_engine_native,
+    [REIN_ENGINE_TORCH] = NULL,
+};
+enum { N_ENGINES = sizeof engines / sizeof engines[0] };
 
-static rein_status spec_check(const rein_net_spec *spec)
+/* The engine for a spec whose layout is right. The message of `auto` is that of the last engine. */
+static rein_status choose(const rein_net_spec *spec, const rein_engine **out)
 {
-    if (spec->n_layers < 1 || spec->n_layers > REIN_MAX_LAYERS) {
-        return rein_fail(REIN_EINVAL, "a network of %d layers: 1 to %d are possible",
-                         spec->n_layers, REIN_MAX_LAYERS);
+    *out = NULL;
+    if ((int)spec->engine < REIN_ENGINE_AUTO || spec->engine > REIN_ENGINE_TORCH) {
+        return rein_fail(REIN_EINVAL, "engine %d is not one of " REIN_ENGINE_WORDS,
+                         (int)spec->engine);
     }
-    if (spec->n_in < 1 || spec->n_in > MAX_UNITS) {
-        return rein_fail(REIN_EINVAL, "a network of %d inputs: 1 to %d are possible", spec->n_in,
-                         MAX_UNITS);
+    if (spec->engine == REIN_ENGINE_TORCH && !engines[REIN_ENGINE_TORCH]) {
+        return rein_fail(REIN_EUNSUPPORTED, "net.engine=torch: this build has no torch engine");
     }
-    for (int i = 0; i < spec->n_layers; i++) {
-        if (spec->units[i] < 1 || spec->units[i] > MAX_UNITS) {
-            return rein_fail(REIN_EINVAL, "layer %d of %d units: 1 to %d are possible", i + 1,
-                             spec->units[i], MAX_UNITS);
-        }
+    rein_status status = REIN_OK;
+    for (int i = 0; i < N_ENGINES && !*out; i++) {
+        bool asked = spec->engine == REIN_ENGINE_AUTO || (int)spec->engine == i;
+        if (!engines[i] || !asked) continue;
+        status = engines[i]->can_run(spec);
+        if (status == REIN_OK) *out = engines[i];
     }
-    if ((int)spec->activation < REIN_TANH || spec->activation > REIN_LINEAR) {
-        return rein_fail(REIN_EINVAL, "activation %d is not one of " REIN_ACTIVATION_WORDS,
-                         (int)spec->activation);
-    }
-    return REIN_OK;
+    return *out ? REIN_OK : status;
+}
+
+rein_status rein_net_check(const rein_net_spec *spec)
+{
+    rein_layout layout;
+    const rein_engine *engine;
+    REIN_TRY(rein_net_layout(spec, &layout));
+    return choose(spec, &engine);
 }
 
 rein_status rein_net_create(const rein_net_spec *spec, rein_net **out)
 {
     *out = NULL;
-    REIN_TRY(spec_check(spec));
-    rein_net *net = calloc(1, sizeof *net);
-    if (!net) return rein_fail(REIN_ENOMEM, "no memory for a network");
+    rein_layout layout;
+    const rein_engine *engine;
+    rein_net *net;
+    REIN_TRY(rein_net_layout(spec, &layout));
+    REIN_TRY(choose(spec, &engine));
+    REIN_TRY(engine->create(spec, &layout, &net));
+    net->engine = engine;
     net->spec = *spec;
-    for (int i = 0; i < spec->n_layers; i++) {
-        const int n_in = i == 0 ? spec->n_in : spec->units[i - 1];
-        const size_t n_weights = (size_t)n_in * (size_t)spec->units[i];
-        net->n_in[i] = n_in;
-        net->weight_at[i] = net->n_params;
-        net->bias_at[i] = net->n_params + n_weights;
-        net->n_params += n_weights + (size_t)spec->units[i];
-        net->packed_at[i] = net->n_packed;
-        net->n_packed += (n_weights + ALIGN - 1) / ALIGN * ALIGN;
-    }
+    net->layout = layout;
     *out = net;
     return REIN_OK;
 }
 
 void rein_net_free(rein_net *net)
 {
-    free(net);
+    if (net) net->engine->free(net);
 }
 
 const rein_net_spec *rein_net_get_spec(const rein_net *net)
@@ -63,14 +70,66 @@ const rein_net_spec *rein_net_get_spec(const rein_net *net)
     return &net->spec;
 }
 
+const char *rein_net_engine(const rein_net *net)
+{
+    return net->engine->name;
+}
+
+int rein_net_n_in(const rein_net *net)
+{
+    return net->layout.n_in;
+}
+
+int rein_net_n_out(const rein_net *net)
+{
+    return net->layout.n_out;
+}
+
 size_t rein_net_n_params(const rein_net *net)
 {
-    return net->n_params;
+    return net->layout.n_params;
 }
 
 size_t rein_net_n_packed(const rein_net *net)
 {
     return net->n_packed;
+}
+
+void rein_net_pack(const rein_net *net, const float *params, float *packed)
+{
+    net->engine->pack(net, params, packed);
+}
+
+rein_status rein_net_workspace_create(const rein_net *net, int max_rows, rein_net_workspace **out)
+{
+    *out = NULL;
+    if (max_rows < 1) return rein_fail(REIN_EINVAL, "a workspace for %d rows", max_rows);
+    REIN_TRY(net->engine->workspace_create(net, max_rows, out));
+    (*out)->engine = net->engine;
+    return REIN_OK;
+}
+
+void rein_net_workspace_free(rein_net_workspace *workspace)
+{
+    if (workspace) workspace->engine->workspace_free(workspace);
+}
+
+void rein_net_forward(const rein_net *net, const float *params, const float *packed,
+                      rein_net_workspace *workspace, const float *x, int n, float *y)
+{
+    net->engine->forward(net, params, packed, workspace, x, n, y);
+}
+
+void rein_net_backward(const rein_net *net, const float *params, const float *packed,
+                       rein_net_workspace *workspace, const float *dy, float *grad, float *dx)
+{
+    net->engine->backward(net, params, packed, workspace, dy, grad, dx);
+}
+
+void rein_net_products(const rein_net *net, const float *params, const float *packed,
+                       rein_net_workspace *workspace, const float *x, int n, float *y, float *grad)
+{
+    net->engine->products(net, params, packed, workspace, x, n, y, grad);
 }
 
 static char kernels[128];

@@ -3,10 +3,13 @@
  *     forward (net, params, packed, workspace, x, n, y)
  *     backward(net, params, packed, workspace, dy, grad, dx)
  *
- * Parameters, gradients and optimizer moments are plain float arrays [P]. Layout, for each layer in
- * order: W [out, in] row-major, then b [out]; y = W x + b (as torch.nn.Linear's parameters()).
- * A workspace belongs to one thread; the net itself is immutable, so any number of threads may
- * call at once. Nothing but create functions allocates.
+ * Parameters, gradients and optimizer moments are plain float arrays [P], the layers' own one after
+ * the other in the order of torch's parameters() (nets/layers.h): a linear layer's W [out, in],
+ * then b [out]; a convolution's W [out, in, kh, kw], then b [out]. So a vector means the same in
+ * every engine. A workspace belongs to one thread; the net itself is immutable, so any number of
+ * threads may call at once. Nothing but create functions allocates.
+ *
+ * Images are [H, W, C] (as environments write them); `flatten` puts them in the order C, H, W.
  *
  * `packed` is a kernel-friendly copy of the weights, made by rein_net_pack after each change of
  * params; NULL means that forward and backward work from `params` alone (slower). */
@@ -19,7 +22,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 
-enum { REIN_MAX_LAYERS = 16 };
+enum { REIN_MAX_LAYERS = 32, REIN_NET_DIMS = 3 };
 
 /* Words of the config choice `net.activation`, in this order. */
 #define REIN_ACTIVATION_WORDS "tanh|relu|elu|silu|gelu|sigmoid|linear"
@@ -42,26 +45,68 @@ typedef enum rein_init {
     REIN_INIT_TORCH,      /* torch.nn.Linear: weights and biases uniform +-1/sqrt(fan in) */
 } rein_init;
 
+typedef enum rein_layer_kind {
+    REIN_LAYER_LINEAR,     /* y = W x + b */
+    REIN_LAYER_CONV,       /* cross-correlation of an image, as torch.nn.Conv2d */
+    REIN_LAYER_ACTIVATION, /* element by element */
+    REIN_LAYER_FLATTEN,    /* [H, W, C] to a vector in the order C, H, W */
+    REIN_LAYER_LAYERNORM,  /* Ba et al. 2016, of a vector; eps 1e-5; weight and bias */
+    REIN_LAYER_EMBEDDING,  /* whole numbers to rows of a table; the first layer only */
+    REIN_LAYER_LSTM,
+    REIN_LAYER_GRU,
+    REIN_LAYER_ATTENTION,
+} rein_layer_kind;
+
+typedef struct rein_layer {
+    rein_layer_kind kind;
+    int units;                  /* LINEAR, LSTM, GRU: outputs; CONV: channels out; EMBEDDING:
+                                   numbers for each input; ATTENTION: dim */
+    int kernel_h, kernel_w;     /* CONV */
+    int stride, pad;            /* CONV: both axes */
+    rein_activation activation; /* ACTIVATION */
+    int values;                 /* EMBEDDING: inputs are 0 .. values - 1 */
+    int heads, blocks;          /* ATTENTION */
+} rein_layer;
+
+/* Words of the config choice `net.engine`, in this order. */
+#define REIN_ENGINE_WORDS "auto|native|torch"
+typedef enum rein_engine_choice {
+    REIN_ENGINE_AUTO, /* the first that can run the network */
+    REIN_ENGINE_NATIVE,
+    REIN_ENGINE_TORCH,
+} rein_engine_choice;
+
 typedef struct rein_net_spec {
-    int n_in;                   /* inputs */
-    int n_layers;               /* linear layers: hidden ones and the last */
-    int units[REIN_MAX_LAYERS]; /* [n_layers] outputs of each layer; the last is the output */
-    rein_activation activation; /* after every layer but the last, which is linear */
+    int n_dims, shape[REIN_NET_DIMS]; /* of one row of x: [n], or an image [H, W, C] */
+    int n_layers;
+    rein_layer layers[REIN_MAX_LAYERS]; /* [n_layers] */
+    rein_engine_choice engine;
+    float input_scale; /* EMBEDDING: x times this is a whole number (u8 observations come divided
+                          by their bound); 0 means 1 */
 } rein_net_spec;
 
 typedef struct rein_net rein_net;
 typedef struct rein_net_workspace rein_net_workspace;
 
-/* Errors: REIN_EINVAL (a layer of 0 units), REIN_ENOMEM. */
+/* Can this spec be made into a network here? Errors: those of rein_net_create, without memory. */
+rein_status rein_net_check(const rein_net_spec *spec);
+
+/* Errors: REIN_EINVAL (layers that do not fit: names the layer and what would help),
+ * REIN_EUNSUPPORTED (no engine, or not the one asked for, runs such a layer), REIN_ENOMEM. */
 rein_status rein_net_create(const rein_net_spec *spec, rein_net **out);
 void rein_net_free(rein_net *net); /* NULL: does nothing */
 
 const rein_net_spec *rein_net_get_spec(const rein_net *net);
-size_t rein_net_n_params(const rein_net *net); /* P */
-size_t rein_net_n_packed(const rein_net *net); /* floats that rein_net_pack writes */
+const char *rein_net_engine(const rein_net *net); /* "native" */
+int rein_net_n_in(const rein_net *net);           /* numbers in a row of x */
+int rein_net_n_out(const rein_net *net);          /* numbers in a row of y */
+size_t rein_net_n_params(const rein_net *net);    /* P */
+size_t rein_net_n_packed(const rein_net *net);    /* floats that rein_net_pack writes */
 
 /* Draw initial parameters.
- *   gain_hidden, gain_out  factor for hidden layers and for the last (orthogonal, xavier)
+ *   gain_hidden, gain_out  factor for hidden layers and for the last with weights (orthogonal,
+ *                          xavier); a convolution's W counts as [out, in kh kw]; layernorm starts
+ *                          as weight 1, bias 0, embedding as standard normals
  *   rng     io   INIT stream
  *   params  out  [P] f32
  * Allocates: scratch, freed before it returns. Errors: REIN_ENOMEM. */
@@ -91,8 +136,8 @@ void rein_net_backward(const rein_net *net, const float *params, const float *pa
 
 /* The matrix products of one forward and one backward (without dx) and nothing else, with the same
  * kernels on the same arrays: the limit that a benchmark compares an update with. What it computes
- * is the linear network without biases; the workspace's last forward is lost.
- *   y     out  [n, n_out] f32;  grad out [P] f32 (biases untouched)
+ * of linear layers is the network without biases and activations; the workspace's last forward is
+ * lost. y     out  [n, n_out] f32 grad  out  [P] f32 (biases untouched); NULL: of forward alone
  * Allocates: no. */
 void rein_net_products(const rein_net *net, const float *params, const float *packed,
                        rein_net_workspace *workspace, const float *x, int n, float *y, float *grad);

@@ -7,8 +7,14 @@
 #include <math.h>
 
 #include "algos/policy.h"
+#include "nets/layers.h"
 
 enum { POLICY_CATEGORICAL, POLICY_GAUSSIAN, POLICY_Q, POLICY_IMAGE, N_POLICIES };
+
+static inline rein_net_spec policy_net(int n_in, rein_activation activation, int n_out)
+{
+    return rein_net_spec_mlp(n_in, (const int[]){16, 8}, 2, activation, n_out);
+}
 
 /* CATEGORICAL: 4 observations, 3 actions and a value behind the logits. GAUSSIAN: 5 normalised
  * observations, 2 actions in [-1, 0.5] x [0, 2]. Q: 4 observations, 3 actions. IMAGE: Q on u8
@@ -26,24 +32,23 @@ static inline rein_policy_spec policy_spec_of(int kind)
                         .high = INFINITY},
         .action = {.kind = REIN_DISCRETE, .n = 3, .size = 1},
         .head = REIN_HEAD_Q,
-        .net = {.n_in = 4, .n_layers = 3, .units = {16, 8, 3}, .activation = REIN_TANH},
+        .net = policy_net(4, REIN_TANH, 3),
     };
     if (kind == POLICY_CATEGORICAL) {
         spec.head = REIN_HEAD_CATEGORICAL;
-        spec.net.units[2] = 4;
+        spec.net = policy_net(4, REIN_TANH, 4);
     } else if (kind == POLICY_GAUSSIAN) {
         spec.head = REIN_HEAD_GAUSSIAN;
         spec.action = (rein_action_space){
             .kind = REIN_CONTINUOUS, .size = 2, .low = {-1, 0}, .high = {0.5f, 2}};
-        spec.observation.shape[0] = spec.observation.size = spec.net.n_in = 5;
-        spec.net.units[2] = 2;
+        spec.observation.shape[0] = spec.observation.size = 5;
+        spec.net = policy_net(5, REIN_TANH, 2);
         spec.normalize_observation = true;
         spec.observation_clip = 3;
     } else if (kind == POLICY_IMAGE) {
         spec.observation = (rein_observation_space){
             .dtype = REIN_U8, .n_dims = 3, .shape = {3, 2, 2}, .size = 12, .low = 0, .high = 10};
-        spec.net.n_in = 12;
-        spec.net.activation = REIN_RELU;
+        spec.net = policy_net(12, REIN_RELU, 3);
     }
     return spec;
 }

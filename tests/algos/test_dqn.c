@@ -668,7 +668,7 @@ static void test_refuses(void **state)
     assert_fails(check(&w), REIN_ECONFIG, "algo.buffer_size");
     w.task.n_envs = 500;
     assert_ok(check(&w));
-    w.task.net.hidden.n = REIN_MAX_LAYERS;
+    w.task.net.hidden.n = REIN_LIST_MAX;
     assert_fails(check(&w), REIN_ECONFIG, "net.hidden");
     w.task.net.hidden.n = 2;
     w.config.learning_starts = w.task.total_timesteps;

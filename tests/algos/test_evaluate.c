@@ -238,7 +238,7 @@ static void test_nan_environment(void **state)
     assert_ok(probe_nan.spec(&probe, &env));
     spec.observation = env.observation;
     spec.action = env.action;
-    spec.net.n_in = env.observation.size;
+    spec.net.shape[0] = env.observation.size;
     assert_ok(rein_policy_create(&spec, &policy));
     assert_ok(rein_team_create(2, &team));
     rein_evaluation_options options = options_of(policy, team);

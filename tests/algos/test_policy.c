@@ -8,18 +8,18 @@ enum { ROWS = 50 };
 static void reference_outputs(const rein_policy *p, const double *x, double *y)
 {
     double h[64], next[64];
+    const rein_net_spec *net = &p->spec.net;
     const float *params = p->params;
-    int n_in = p->spec.net.n_in;
+    int n_in = net->shape[0];
     for (int i = 0; i < n_in; i++) h[i] = x[i];
-    for (int l = 0; l < p->spec.net.n_layers; l++) {
-        int n_out = p->spec.net.units[l];
+    for (int l = 0; l < net->n_layers; l += 2) { /* linear, activation, linear, ... */
+        int n_out = net->layers[l].units;
         const float *bias = params + n_in * n_out;
         for (int o = 0; o < n_out; o++) {
             next[o] = (double)bias[o];
             for (int i = 0; i < n_in; i++) next[o] += (double)params[o * n_in + i] * h[i];
-            bool hidden = l + 1 < p->spec.net.n_layers;
-            if (hidden)
-                next[o] = p->spec.net.activation == REIN_TANH ? tanh(next[o]) : fmax(next[o], 0);
+            if (l + 1 == net->n_layers) continue;
+            next[o] = net->layers[1].activation == REIN_TANH ? tanh(next[o]) : fmax(next[o], 0);
         }
         memcpy(h, next, sizeof h);
         params = bias + n_out;
@@ -54,7 +54,7 @@ static void scene_open(int kind, scene *s)
     s->policy = policy_of(kind);
     assert_ok(rein_policy_workspace_create(s->policy, ROWS, &s->workspace));
     policy_observations(s->policy, ROWS, s->observation);
-    s->n_out = s->policy->spec.net.units[s->policy->spec.net.n_layers - 1];
+    s->n_out = rein_net_n_out(s->policy->net);
     for (int i = 0; i < ROWS; i++) {
         double x[16];
         for (int j = 0; j < s->policy->spec.observation.size; j++) {
@@ -273,13 +273,13 @@ static void test_create_refuses(void **state)
     bad.observation.shape[0] = bad.observation.size = 0;
     check_refused(bad);
     bad = good;
-    bad.net.n_in = 3;
+    bad.net.shape[0] = 3;
     check_refused(bad);
     bad = good;
-    bad.net.units[2] = 2; /* fewer than actions */
+    bad.net.layers[4].units = 2; /* fewer than actions */
     check_refused(bad);
     bad = good;
-    bad.net.units[1] = 0;
+    bad.net.layers[2].units = 0;
     check_refused(bad);
     bad = good;
     bad.net.n_layers = 0;

@@ -214,14 +214,14 @@ static void write_changed(const change *c)
     assert_ok(rein_store_open(path, &from));
     assert_ok(rein_store_create(&to));
     const char *const arrays[] = {"observation/shape", "action/low",     "action/high",
-                                  "net/units",         "net/params",     "head/log_std",
+                                  "net/shape",         "net/params",     "head/log_std",
                                   "normalizer/mean",   "normalizer/var", "golden/observation",
                                   "golden/output"};
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
         copy_array(from, to, arrays[i], c);
     const char *const texts[][2] = {
         {"/", "format"}, {"/", "rein_version"},    {"/", "env_id"},    {"/", "algo_id"},
-        {"/", "head"},   {"observation", "dtype"}, {"action", "kind"}, {"net", "activation"}};
+        {"/", "head"},   {"observation", "dtype"}, {"action", "kind"}, {"net", "layers"}};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         copy_text(from, to, texts[i][0], texts[i][1], c);
     }
@@ -229,7 +229,7 @@ static void write_changed(const change *c)
                                       {"/", "epsilon"},        {"/", "normalize_observation"},
                                       {"observation", "low"},  {"observation", "high"},
                                       {"action", "n"},         {"action", "size"},
-                                      {"net", "n_in"},         {"normalizer", "clip"}};
+                                      {"net", "input_scale"},  {"normalizer", "clip"}};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         copy_number(from, to, numbers[i][0], numbers[i][1], c);
     }
@@ -255,11 +255,12 @@ static void test_contradictions(void **state)
         {.array = "action/low", .values = {3, 3}, .n = 2},
         {.array = "action/low", .values = {NAN, 0}, .n = 2},
         {.array = "action/high", .values = {1}, .n = 1},
-        {.array = "net/units"},
-        {.array = "net/units", .values = {16, 8, 3}, .n = 3},
-        {.array = "net/units", .values = {16, 8}, .n = 2},
-        {.array = "net/units", .values = {-16, 8, 2}, .n = 3},
-        {.array = "net/units", .values = {2000000000, 2000000000, 2}, .n = 3},
+        {.array = "net/shape"},
+        {.array = "net/shape", .values = {4}, .n = 1},
+        {.array = "net/shape", .values = {5, 1}, .n = 2},
+        {.array = "net/shape", .values = {-5}, .n = 1},
+        {.array = "net/shape", .values = {1, 1, 1, 5}, .n = 4},
+        {.array = "net/shape", .values = {2000000000, 2000000000}, .n = 2},
         {.array = "net/params"},
         {.array = "net/params", .values = {1, 2, 3, 4}, .n = 4},
         {.array = "head/log_std"},
@@ -274,8 +275,14 @@ static void test_contradictions(void **state)
         {.attribute = "observation dtype", .text = "u8"},
         {.attribute = "observation dtype", .text = ""},
         {.attribute = "action kind", .text = "discrete"},
-        {.attribute = "net activation", .text = "tanh|relu"},
-        {.attribute = "/ format_version", .number = 2},
+        {.attribute = "net layers", .text = ""},
+        {.attribute = "net layers", .text = "tanh|relu"},
+        {.attribute = "net layers", .text = "linear 16, tanh, linear 8, tanh, linear 3"},
+        {.attribute = "net layers", .text = "linear 16, tanh, linear 8, tanh"},
+        {.attribute = "net layers", .text = "linear 1000000, tanh, linear 8, tanh, linear 2"},
+        {.attribute = "net layers", .text = "gru 16, tanh, linear 2"},
+        {.attribute = "/ format_version", .number = 1},
+        {.attribute = "/ format_version", .number = 3},
         {.attribute = "/ format_version", .number = NAN},
         {.attribute = "/ timesteps", .number = -1},
         {.attribute = "/ timesteps", .number = 1e300},
@@ -283,8 +290,8 @@ static void test_contradictions(void **state)
         {.attribute = "action size", .number = 1e9},
         {.attribute = "action size", .number = 2.5},
         {.attribute = "action n", .number = -INFINITY},
-        {.attribute = "net n_in", .number = 4},
-        {.attribute = "net n_in", .number = 2147483647},
+        {.attribute = "net input_scale", .number = -1},
+        {.attribute = "net input_scale", .number = NAN},
         {.attribute = "normalizer clip", .number = -1},
         {.attribute = "normalizer clip", .number = NAN},
     };
@@ -298,11 +305,13 @@ static void test_contradictions(void **state)
 static void test_other_numbers(void **state)
 {
     (void)state;
-    write_changed(&(change){.attribute = "net activation", .text = "relu"});
+    write_changed(
+        &(change){.attribute = "net layers", .text = "linear 16, relu, linear 8, relu, linear 2"});
     check_refused(REIN_EFORMAT, "computes something else");
     write_changed(&(change){.attribute = "normalizer clip", .number = 0.01});
     check_refused(REIN_EFORMAT, "computes something else");
-    write_changed(&(change){.attribute = "net activation", .text = "gelu"});
+    write_changed(
+        &(change){.attribute = "net layers", .text = "linear 16, gelu, linear 8, tanh, linear 2"});
     check_refused(REIN_EFORMAT, "computes something else");
 }
 

@@ -771,8 +771,8 @@ static void test_refused(void **state)
     s.task.n_envs = 1;
     s.config.n_steps = 128;
     s.config.n_minibatches = 4;
-    s.task.net.hidden.n = REIN_MAX_LAYERS;
-    for (int i = 0; i < REIN_MAX_LAYERS; i++) s.task.net.hidden.values[i] = 4;
+    s.task.net.hidden.n = REIN_LIST_MAX;
+    for (int i = 0; i < REIN_LIST_MAX; i++) s.task.net.hidden.values[i] = 4;
     check_refused(&s, "net.hidden");
     setup_free(&s);
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "experiments/checkpoint.h"
+#include "nets/layers.h"
 #include "tests/experiments/sample.h"
 
 static char folder[128];
@@ -36,7 +37,7 @@ static rein_policy *policy_for(const rein_experiment *e)
         .observation = e->spec.observation,
         .action = e->spec.action,
         .head = REIN_HEAD_CATEGORICAL,
-        .net = {.n_in = 4, .n_layers = 1, .units = {2}, .activation = REIN_TANH},
+        .net = rein_net_spec_mlp(4, NULL, 0, REIN_TANH, 2),
     };
     snprintf(spec.env_id, sizeof spec.env_id, "CartPole-v1");
     snprintf(spec.algo_id, sizeof spec.algo_id, "ppo");

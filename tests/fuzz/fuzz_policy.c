@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "algos/policy.h"
+#include "nets/layers.h"
 #include "base/file.h"
 #include "replay/store.h"
 
@@ -69,19 +70,19 @@ static double take_number(input *in)
  */
 
 static const char *const arrays[] = {
-    "observation/shape", "action/low",      "action/high",    "net/units",          "net/params",
+    "observation/shape", "action/low",      "action/high",    "net/shape",          "net/params",
     "head/log_std",      "normalizer/mean", "normalizer/var", "golden/observation", "golden/output",
 };
 static const char *const texts[][2] = {
-    {"/", "format"},          {"/", "env_id"},    {"/", "algo_id"},      {"/", "head"},
-    {"observation", "dtype"}, {"action", "kind"}, {"net", "activation"},
+    {"/", "format"},          {"/", "env_id"},    {"/", "algo_id"},  {"/", "head"},
+    {"observation", "dtype"}, {"action", "kind"}, {"net", "layers"},
 };
 static const char *const numbers[][2] = {
     {"/", "format_version"}, {"/", "timesteps"},
     {"/", "epsilon"},        {"/", "normalize_observation"},
     {"observation", "low"},  {"observation", "high"},
     {"action", "n"},         {"action", "size"},
-    {"net", "n_in"},         {"normalizer", "clip"},
+    {"net", "input_scale"},  {"normalizer", "clip"},
 };
 enum {
     N_ARRAYS = sizeof arrays / sizeof arrays[0],
@@ -100,7 +101,7 @@ static rein_store *good_store(void)
         .observation = {.n_dims = 1, .shape = {3}, .size = 3, .low = -1, .high = 1},
         .action = {.kind = REIN_CONTINUOUS, .size = 2, .low = {-1, -1}, .high = {1, 1}},
         .head = REIN_HEAD_GAUSSIAN,
-        .net = {.n_in = 3, .n_layers = 2, .units = {2, 2}, .activation = REIN_TANH},
+        .net = rein_net_spec_mlp(3, (const int[]){2}, 1, REIN_TANH, 2),
         .normalize_observation = true,
         .observation_clip = 10,
     };

@@ -15,7 +15,7 @@
 
 #include "nets/activation.h"
 #include "tests/golden_h5.h"
-#include "tests/nets/mlp_reference.h"
+#include "tests/nets/net_reference.h"
 
 static const char *const words[] = {"tanh", "relu", "elu", "silu", "gelu", "sigmoid", "linear"};
 enum { N_ACTIVATIONS = sizeof words / sizeof words[0], MAX = 4096 };

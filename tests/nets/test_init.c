@@ -11,13 +11,13 @@
 #include <cmocka.h>
 #include <math.h>
 
-#include "nets/net.h"
+#include "nets/layers.h"
 #include "tests/golden_h5.h"
 
 /* Parameters of one layer n_in -> n_out; the caller frees. */
 static float *draw(rein_init init, int n_in, int n_out, double gain, uint64_t seed)
 {
-    const rein_net_spec spec = {n_in, 1, {n_out}, REIN_TANH};
+    const rein_net_spec spec = rein_net_spec_mlp(n_in, NULL, 0, REIN_TANH, n_out);
     rein_net *net;
     assert_int_equal(rein_net_create(&spec, &net), REIN_OK);
     float *params = malloc(rein_net_n_params(net) * sizeof *params);
@@ -126,7 +126,7 @@ static void test_uniform_kinds(void **state)
 static void test_layers(void **state)
 {
     (void)state;
-    const rein_net_spec spec = {5, 3, {8, 6, 2}, REIN_TANH};
+    const rein_net_spec spec = rein_net_spec_mlp(5, (const int[]){8, 6}, 2, REIN_TANH, 2);
     rein_net *net;
     float params[5 * 8 + 8 + 8 * 6 + 6 + 6 * 2 + 2];
     assert_int_equal(rein_net_create(&spec, &net), REIN_OK);

@@ -16,7 +16,7 @@
 #include "nets/net.h"
 #include "tests/alloc_count.h"
 #include "tests/golden_h5.h"
-#include "tests/nets/mlp_reference.h"
+#include "tests/nets/net_reference.h"
 
 /* ---- a network with everything it needs ------------------------------------------------------ */
 
@@ -24,7 +24,7 @@ typedef struct setup {
     rein_net_spec spec;
     rein_net *net;
     rein_net_workspace *workspace;
-    int rows, n_out;
+    int rows, n_in, n_out;
     size_t n_params;
     float *params, *packed, *grad, *x, *y, *dy, *dx;
 } setup;
@@ -38,11 +38,14 @@ static float *floats(size_t n)
 
 static setup setup_new(const rein_net_spec *spec, int rows, uint64_t seed)
 {
-    setup s = {.spec = *spec, .rows = rows, .n_out = spec->units[spec->n_layers - 1]};
+    setup s = {.spec = *spec, .rows = rows, .n_in = spec->shape[0]};
+    for (int i = 1; i < spec->n_dims; i++) s.n_in *= spec->shape[i];
     assert_int_equal(rein_net_create(spec, &s.net), REIN_OK);
+    assert_int_equal(rein_net_n_in(s.net), s.n_in);
+    s.n_out = rein_net_n_out(s.net);
     assert_int_equal(rein_net_workspace_create(s.net, rows, &s.workspace), REIN_OK);
     s.n_params = rein_net_n_params(s.net);
-    const size_t n_x = (size_t)rows * (size_t)spec->n_in, n_y = (size_t)rows * (size_t)s.n_out;
+    const size_t n_x = (size_t)rows * (size_t)s.n_in, n_y = (size_t)rows * (size_t)s.n_out;
     s.params = floats(s.n_params);
     s.grad = floats(s.n_params);
     s.packed = floats(rein_net_n_packed(s.net));
@@ -103,7 +106,7 @@ static double objective(const setup *s, const double *params, const double *x, i
 {
     double sum = 0, y[512];
     for (int i = 0; i < n; i++) {
-        reference_forward(&s->spec, params, x + i * s->spec.n_in, y);
+        reference_forward(&s->spec, params, x + i * s->n_in, y);
         for (int j = 0; j < s->n_out; j++) sum += (double)s->dy[i * s->n_out + j] * y[j];
     }
     return sum;
@@ -114,7 +117,7 @@ static void check_forward(const setup *s, const double *params, const double *x,
     const size_t size = (size_t)n * (size_t)s->n_out;
     double *y = malloc(size * sizeof *y);
     for (int i = 0; i < n; i++) {
-        reference_forward(&s->spec, params, x + i * s->spec.n_in, y + i * s->n_out);
+        reference_forward(&s->spec, params, x + i * s->n_in, y + i * s->n_out);
     }
     check_close(s->y, y, size, 1e-5);
     free(y);
@@ -147,7 +150,7 @@ static void check_net(const rein_net_spec *spec, int max_rows, const int *rows, 
 {
     setup s = setup_new(spec, max_rows, 1);
     double *params = doubles(s.params, s.n_params);
-    double *x = doubles(s.x, (size_t)max_rows * (size_t)spec->n_in);
+    double *x = doubles(s.x, (size_t)max_rows * (size_t)s.n_in);
     for (int i = 0; i < n_rows; i++) {
         const int n = rows[i];
         memset(s.grad, 0xff, s.n_params * sizeof(float)); /* overwritten, not added to */
@@ -155,7 +158,7 @@ static void check_net(const rein_net_spec *spec, int max_rows, const int *rows, 
         check_forward(&s, params, x, n);
         const size_t checks = n <= 8 ? 60 : 8;
         check_differences(&s, params, x, n, params, s.grad, s.n_params, checks);
-        check_differences(&s, params, x, n, x, s.dx, (size_t)n * (size_t)spec->n_in, checks);
+        check_differences(&s, params, x, n, x, s.dx, (size_t)n * (size_t)s.n_in, checks);
     }
     free(params);
     free(x);
@@ -167,9 +170,9 @@ static void test_activations(void **state)
     (void)state;
     const int rows[] = {1, 5, 8, 64, 67};
     for (int f = REIN_TANH; f <= (int)REIN_LINEAR; f++) {
-        rein_net_spec spec = {7, 3, {19, 33, 3}, (rein_activation)f};
+        rein_net_spec spec = MLP(7, (rein_activation)f, 19, 33, 3);
         check_net(&spec, 67, rows, 5);
-        rein_net_spec wide = {17, 3, {64, 64, 6}, (rein_activation)f};
+        rein_net_spec wide = MLP(17, (rein_activation)f, 64, 64, 6);
         check_net(&wide, 67, rows, 5);
     }
 }
@@ -179,7 +182,7 @@ static void test_rows(void **state)
     (void)state;
     int rows[130];
     for (int i = 0; i < 130; i++) rows[i] = i + 1;
-    rein_net_spec spec = {4, 3, {16, 24, 2}, REIN_TANH};
+    rein_net_spec spec = MLP(4, REIN_TANH, 16, 24, 2);
     check_net(&spec, 130, rows, 130);
 }
 
@@ -188,21 +191,21 @@ static void test_shapes(void **state)
     (void)state;
     const int rows[] = {1, 3, 16, 33};
     const rein_net_spec specs[] = {
-        {1, 1, {1}, REIN_TANH},
-        {5, 1, {4}, REIN_RELU},
-        {1, 2, {1, 1}, REIN_TANH},
-        {3, 2, {128, 17}, REIN_ELU},
-        {11, 4, {8, 8, 8, 1}, REIN_TANH},
-        {147, 3, {64, 64, 7}, REIN_TANH},
-        {17, 3, {256, 256, 1}, REIN_RELU},
-        {376, 2, {300, 9}, REIN_SILU},
+        MLP(1, REIN_TANH, 1),
+        MLP(5, REIN_RELU, 4),
+        MLP(1, REIN_TANH, 1, 1),
+        MLP(3, REIN_ELU, 128, 17),
+        MLP(11, REIN_TANH, 8, 8, 8, 1),
+        MLP(147, REIN_TANH, 64, 64, 7),
+        MLP(17, REIN_RELU, 256, 256, 1),
+        MLP(376, REIN_SILU, 300, 9),
     };
     for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) check_net(&specs[i], 33, rows, 4);
 }
 
 /* ---- contracts ------------------------------------------------------------------------------- */
 
-static const rein_net_spec cheetah = {17, 3, {64, 64, 6}, REIN_TANH};
+static rein_net_spec cheetah; /* set by main */
 
 static void test_without_packed(void **state)
 {
@@ -286,8 +289,7 @@ static void test_no_allocation(void **state)
     (void)state;
     if (!alloc_count_works()) skip();
     for (int f = REIN_TANH; f <= (int)REIN_LINEAR; f++) {
-        rein_net_spec spec = cheetah;
-        spec.activation = (rein_activation)f;
+        rein_net_spec spec = MLP(17, (rein_activation)f, 64, 64, 6);
         setup s = setup_new(&spec, 130, 5);
         const long before = alloc_count();
         for (int n = 1; n <= 130; n++) {
@@ -304,14 +306,13 @@ static void test_no_allocation(void **state)
 static void test_products(void **state)
 {
     (void)state;
-    rein_net_spec spec = cheetah;
-    spec.activation = REIN_LINEAR;
+    rein_net_spec spec = MLP(17, REIN_LINEAR, 64, 64, 6);
+    rein_layout layout;
     setup s = setup_new(&spec, 64, 6);
-    size_t at = 0;
-    for (int l = 0, n_in = spec.n_in; l < spec.n_layers; n_in = spec.units[l++]) {
-        at += (size_t)n_in * (size_t)spec.units[l];
-        memset(s.params + at, 0, sizeof(float) * (size_t)spec.units[l]);
-        at += (size_t)spec.units[l];
+    assert_int_equal(rein_net_layout(&spec, &layout), REIN_OK);
+    for (int l = 0; l < spec.n_layers; l++) {
+        const rein_layer_place *p = &layout.layers[l];
+        memset(s.params + p->bias_at, 0, sizeof(float) * p->n_biases);
     }
     rein_net_forward(s.net, s.params, s.packed, s.workspace, s.x, 64, s.dy);
     float *grad = floats(s.n_params);
@@ -336,22 +337,46 @@ static void check_refused(rein_net_spec spec, const char *words)
 static void test_errors(void **state)
 {
     (void)state;
-    check_refused((rein_net_spec){4, 2, {64, 0}, REIN_TANH}, "layer 2 of 0 units");
-    check_refused((rein_net_spec){0, 2, {64, 2}, REIN_TANH}, "0 inputs");
-    check_refused((rein_net_spec){4, 0, {64, 2}, REIN_TANH}, "0 layers");
-    check_refused((rein_net_spec){4, 17, {64, 2}, REIN_TANH}, "17 layers");
-    check_refused((rein_net_spec){4, 2, {64, 2}, (rein_activation)99}, "tanh|relu");
+    check_refused(MLP(4, REIN_TANH, 64, 0), "layers[2] 'linear 0': 0 units");
+    check_refused(MLP(0, REIN_TANH, 64, 2), "0 inputs");
+    check_refused((rein_net_spec){.n_dims = 1, .shape = {4}}, "0 layers");
+    rein_net_spec many = MLP(4, REIN_TANH, 2);
+    many.n_layers = REIN_MAX_LAYERS + 1;
+    check_refused(many, "33 layers");
+    check_refused(MLP(4, (rein_activation)99, 64, 2), "tanh|relu");
+    rein_net_spec spec = cheetah;
+    spec.engine = (rein_engine_choice)7;
+    check_refused(spec, "auto|native|torch");
     rein_net *net;
     rein_net_workspace *workspace;
     assert_int_equal(rein_net_create(&cheetah, &net), REIN_OK);
     assert_int_equal(rein_net_workspace_create(net, 0, &workspace), REIN_EINVAL);
     assert_null(workspace);
     assert_int_equal(rein_net_n_params(net), 17 * 64 + 64 + 64 * 64 + 64 + 64 * 6 + 6);
-    assert_int_equal(rein_net_get_spec(net)->units[2], 6);
+    assert_int_equal(rein_net_get_spec(net)->layers[4].units, 6);
+    assert_string_equal(rein_net_engine(net), "native");
     assert_true(strlen(rein_net_kernels()) > 5);
     rein_net_free(net);
     rein_net_free(NULL);
     rein_net_workspace_free(NULL);
+}
+
+/* What no engine of this build runs is refused with the layer's name. */
+static void test_engines(void **state)
+{
+    (void)state;
+    rein_net *net;
+    rein_net_spec spec = cheetah;
+    spec.engine = REIN_ENGINE_NATIVE;
+    assert_int_equal(rein_net_create(&spec, &net), REIN_OK);
+    rein_net_free(net);
+    const char *const layers[] = {"lstm 8", "gru 8", "flatten, lstm 8, linear 2"};
+    for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++) {
+        assert_int_equal(rein_layers_parse(layers[i], &spec), REIN_OK);
+        assert_int_equal(rein_net_create(&spec, &net), REIN_EUNSUPPORTED);
+        assert_non_null(strstr(rein_error_message(), "the native engine has no such layer"));
+        assert_int_equal(rein_net_check(&spec), REIN_EUNSUPPORTED);
+    }
 }
 
 /* ---- recorded networks ----------------------------------------------------------------------- */
@@ -377,7 +402,7 @@ static void check_recorded(golden *g, const char *group)
         snprintf(path, sizeof path, "%s/%s", group, outputs[i]);
         double *want = golden_read(g, path, dims, NULL);
         assert_non_null(want);
-        rein_net_spec spec = {n_in, 3, {64, 64, (int)dims[1]}, REIN_TANH};
+        rein_net_spec spec = MLP(n_in, REIN_TANH, 64, 64, (int)dims[1]);
         setup s = setup_new(&spec, rows, 7);
         assert_true(offset + s.n_params <= n_params);
         for (int j = 0; j < rows * n_in; j++) s.x[j] = (float)obs[j];
@@ -411,12 +436,14 @@ static void test_recorded(void **state)
 
 int main(void)
 {
+    cheetah = MLP(17, REIN_TANH, 64, 64, 6);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_activations),    cmocka_unit_test(test_rows),
         cmocka_unit_test(test_shapes),         cmocka_unit_test(test_without_packed),
         cmocka_unit_test(test_workspace_size), cmocka_unit_test(test_threads),
         cmocka_unit_test(test_no_allocation),  cmocka_unit_test(test_products),
         cmocka_unit_test(test_errors),         cmocka_unit_test(test_recorded),
+        cmocka_unit_test(test_engines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

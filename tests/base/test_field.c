@@ -23,6 +23,7 @@
     X(flag, anneal, "true", "", "a flag")                                                          \
     X(choice, activation, "tanh", "tanh|relu|elu", "a choice")                                     \
     X(integers, hidden, "[64, 64]", "[1, 65536]", "a list")                                        \
+    X(words, layers, "[conv 16 3x3, relu]", "", "a list of words")                                 \
     X(text, out, "runs", "", "a folder")
 REIN_CONFIG(test_config, TEST_FIELDS)
 enum { N_FIELDS = REIN_FIELD_COUNT(test_config_fields) };
@@ -245,6 +246,41 @@ static void test_text(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) refuse("out", bad[i], control);
 }
 
+static void refuse_words(const char *text, const char *words)
+{
+    test_config c = defaults(), before = c;
+    assert_int_equal(rein_field_set(field_of("layers"), &c, text), REIN_ECONFIG);
+    assert_non_null(strstr(rein_error_message(), words));
+    assert_memory_equal(&c, &before, sizeof c);
+}
+
+static void test_words(void **state)
+{
+    (void)state;
+    test_config c = defaults();
+    char text[2048];
+    assert_int_equal(c.layers.n, 2);
+    assert_string_equal(c.layers.values[0], "conv 16 3x3");
+    assert_string_equal(c.layers.values[1], "relu");
+    accept(&c, "layers", "[attention heads=4 dim=64,a_b.c+d-e]");
+    assert_string_equal(c.layers.values[0], "attention heads=4 dim=64");
+    const char *const bad[] = {"",      "relu", "[",      "]",       "[a",        "a]",
+                               "[a,]",  "[,a]", "[a,,b]", "[a [b]]", "['a']",     "[a: b]",
+                               "[- a]", "[a#]", "[{a}]",  "[a\tb]",  "[\xc3\xa4]"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) refuse_words(bad[i], "list");
+    refuse_words("[a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a]", "at most 16 entries");
+    memset(text, 'a', sizeof text);
+    text[0] = '[';
+    memcpy(text + 48, "]", 2);
+    accept(&c, "layers", text); /* 47 letters */
+    memcpy(text + 49, "]", 2);
+    text[48] = 'a';
+    refuse_words(text, "cannot be entry 1");
+    memset(text + 1, ' ', sizeof text - 1);
+    memcpy(text + 500, "]", 2);
+    refuse_words(text, "longer than 500 bytes");
+}
+
 /* set(get(x)) == x, for reals bit by bit and in few digits. */
 static void test_round_trip(void **state)
 {
@@ -254,10 +290,20 @@ static void test_round_trip(void **state)
     static const struct {
         const char *name, *set, *get;
     } known[] = {
-        {"lr", "3e-4", "0.0003"},     {"lr", "0.1", "0.1"},           {"free", "1e22", "1e+22"},
-        {"free", "-0.0", "-0"},       {"free", "100", "100"},         {"any", "1e6", "1000000"},
-        {"anneal", "false", "false"}, {"activation", "relu", "relu"}, {"hidden", "7", "[7]"},
-        {"hidden", "[]", "[]"},       {"hidden", "1,2", "[1, 2]"},    {"out", "a b", "a b"},
+        {"lr", "3e-4", "0.0003"},
+        {"lr", "0.1", "0.1"},
+        {"free", "1e22", "1e+22"},
+        {"free", "-0.0", "-0"},
+        {"free", "100", "100"},
+        {"any", "1e6", "1000000"},
+        {"anneal", "false", "false"},
+        {"activation", "relu", "relu"},
+        {"hidden", "7", "[7]"},
+        {"layers", "[]", "[]"},
+        {"layers", "[ a 1 ,b=2]", "[a 1, b=2]"},
+        {"hidden", "[]", "[]"},
+        {"hidden", "1,2", "[1, 2]"},
+        {"out", "a b", "a b"},
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         accept(&c, known[i].name, known[i].set);
@@ -307,6 +353,8 @@ static void test_small_buffers(void **state)
     assert_string_equal(text, "'it''s: #1'");
     rein_field_yaml(field_of("hidden"), &c, text, sizeof text);
     assert_string_equal(text, "[64, 64]");
+    rein_field_yaml(field_of("layers"), &c, text, sizeof text);
+    assert_string_equal(text, "[conv 16 3x3, relu]");
 }
 
 /* An embedding program's locale must not change what a config means. */
@@ -352,12 +400,12 @@ static void test_edit_distance(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),      cmocka_unit_test(test_integers),
-        cmocka_unit_test(test_reals),         cmocka_unit_test(test_ranges),
-        cmocka_unit_test(test_lists),         cmocka_unit_test(test_flags_and_choices),
-        cmocka_unit_test(test_text),          cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_small_buffers), cmocka_unit_test(test_locale),
-        cmocka_unit_test(test_edit_distance),
+        cmocka_unit_test(test_defaults), cmocka_unit_test(test_integers),
+        cmocka_unit_test(test_reals),    cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_lists),    cmocka_unit_test(test_flags_and_choices),
+        cmocka_unit_test(test_text),     cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_words),    cmocka_unit_test(test_small_buffers),
+        cmocka_unit_test(test_locale),   cmocka_unit_test(test_edit_distance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,11 +98,11 @@ static inline void reference_layer(const rein_layer *l, const rein_layer_place *
     }
 }
 
-/* y [n_out] of one row x [n_in]; params [P] double. At most 4096 numbers behind a layer. */
+/* y [n_out] of one row x [n_in]; params [P] double. At most 8192 numbers behind a layer. */
 static inline void reference_forward(const rein_net_spec *spec, const double *params,
                                      const double *x, double *y)
 {
-    static _Thread_local double h[2][4096];
+    static _Thread_local double h[2][8192];
     rein_layout layout;
     if (rein_net_layout(spec, &layout) != REIN_OK) return;
     const double scale = spec->input_scale > 0 ? (double)spec->input_scale : 1;

@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "envs/env.h"
 #include "nets/net.h"
+#include "nets/recurrent.h"
 
 typedef enum rein_head {
     REIN_HEAD_CATEGORICAL, /* outputs are logits [n]; deterministic: the largest */
@@ -28,11 +29,14 @@ typedef struct rein_policy_spec {
     rein_net_spec net;          /* n_out may exceed what the head reads (a value behind it) */
     bool normalize_observation; /* (x - mean) / sqrt(var + 1e-8), clipped to +- clip */
     double observation_clip;
+    int n_cell;          /* units of a recurrent cell before net's last layer; 0: none */
+    rein_cell_kind cell; /* of what kind (nets/recurrent.h) */
 } rein_policy_spec;
 
 typedef struct rein_policy {
     rein_policy_spec spec;
-    rein_net *net;
+    rein_net *net;             /* NULL where there is a cell */
+    rein_recurrent *recurrent; /* NULL where there is none */
     size_t n_params;
     float *params;                  /* [n_params] */
     float *packed;                  /* of params; call rein_policy_pack after changing them */
@@ -52,6 +56,14 @@ void rein_policy_pack(rein_policy *policy);
 rein_status rein_policy_workspace_create(const rein_policy *policy, int max_rows,
                                          rein_policy_workspace **out);
 void rein_policy_workspace_free(rein_policy_workspace *workspace);
+
+/* A policy with a cell has a state for each row of a workspace, which goes on from call to call;
+ * all of this does nothing for others. Rows [0, n) of a call are rows [first, first + n) of the
+ * workspace, first being 0 until rein_policy_at says otherwise. Allocates: no. */
+void rein_policy_at(rein_policy_workspace *workspace, int first);
+/* An episode begins in rows [first, first + n): their states are zeroed, as they are at creation.
+ */
+void rein_policy_reset(rein_policy_workspace *workspace, int first, int n);
 
 /* Actions for n rows of raw observations (as an env writes them).
  *   observation    in   [n, obs] of spec.observation.dtype

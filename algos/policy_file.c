@@ -7,7 +7,8 @@
 #include "base/rng.h"
 #include "replay/store.h"
 
-enum { N_GOLDEN = 4, FORMAT_VERSION = 1 };
+/* A policy with a recurrent cell has format 2, any other 1. */
+enum { N_GOLDEN = 4, FORMAT_PLAIN = 1, FORMAT_CELL = 2, MAX_CELL = 1 << 16 };
 static const char format_name[] = "rein policy";
 static const char head_words[] = "categorical|gaussian|q";
 static const char dtype_words[] = "f32|u8";
@@ -63,6 +64,9 @@ static rein_status outputs_of(const rein_policy *policy, const void *observation
     rein_policy_workspace *workspace;
     REIN_TRY(rein_policy_workspace_create(policy, N_GOLDEN, &workspace));
     rein_status status = rein_policy_outputs(policy, workspace, observation, N_GOLDEN, out);
+    if (status == REIN_OK && policy->spec.n_cell > 0) { /* again, with the states of the first */
+        status = rein_policy_outputs(policy, workspace, observation, N_GOLDEN, out);
+    }
     rein_policy_workspace_free(workspace);
     return status;
 }
@@ -155,6 +159,10 @@ static rein_status put_network(rein_store *store, const rein_policy *policy)
     REIN_TRY(rein_store_put_number(store, "net", "n_in", spec->net.n_in));
     REIN_TRY(
         put_word(store, "net", "activation", REIN_ACTIVATION_WORDS, (int)spec->net.activation));
+    if (spec->n_cell > 0) {
+        REIN_TRY(put_word(store, "net", "cell", REIN_CELL_WORDS, (int)spec->cell));
+        REIN_TRY(rein_store_put_number(store, "net", "n_cell", spec->n_cell));
+    }
     if (spec->head == REIN_HEAD_GAUSSIAN) {
         REIN_TRY(
             put_row(store, "head/log_std", REIN_F32, (size_t)spec->action.size, policy->log_std));
@@ -182,7 +190,8 @@ static rein_status put_policy(rein_store *store, const rein_policy *policy)
 {
     const rein_policy_spec *spec = &policy->spec;
     REIN_TRY(rein_store_put_text(store, "/", "format", format_name));
-    REIN_TRY(rein_store_put_number(store, "/", "format_version", FORMAT_VERSION));
+    REIN_TRY(rein_store_put_number(store, "/", "format_version",
+                                   spec->n_cell > 0 ? FORMAT_CELL : FORMAT_PLAIN));
     REIN_TRY(rein_store_put_text(store, "/", "rein_version", REIN_VERSION));
     REIN_TRY(rein_store_put_text(store, "/", "env_id", spec->env_id));
     REIN_TRY(rein_store_put_text(store, "/", "algo_id", spec->algo_id));
@@ -290,7 +299,7 @@ static rein_status get_spaces(rein_store *store, rein_policy_spec *spec)
 
 /* Spaces and network. The number of parameters is compared before anything is made of that size:
  * nothing larger than the file is ever allocated. */
-static rein_status get_spec(rein_store *store, rein_policy_spec *spec)
+static rein_status get_spec(rein_store *store, bool has_cell, rein_policy_spec *spec)
 {
     int word;
     int64_t number;
@@ -311,9 +320,24 @@ static rein_status get_spec(rein_store *store, rein_policy_spec *spec)
     net->n_in = (int)number;
     REIN_TRY(get_word(store, "net", "activation", REIN_ACTIVATION_WORDS, &word));
     net->activation = (rein_activation)word;
+    if (has_cell) {
+        REIN_TRY(get_word(store, "net", "cell", REIN_CELL_WORDS, &word));
+        REIN_TRY(get_integer(store, "net", "n_cell", 1, MAX_CELL, &number));
+        spec->cell = (rein_cell_kind)word;
+        spec->n_cell = (int)number;
+    }
     int n_params, expected = 0, inputs = net->n_in;
     REIN_TRY(get_length(store, "net/params", INT32_MAX, &n_params));
     for (int i = 0; i < net->n_layers; i++) {
+        if (has_cell && i == net->n_layers - 1) { /* before the last layer: nets/cell.h */
+            int64_t gates = (spec->cell == REIN_LSTM ? 4 : 3) * (int64_t)spec->n_cell;
+            int64_t cell = gates * ((int64_t)inputs + spec->n_cell + 2);
+            if (cell > n_params - expected) {
+                return rein_fail(REIN_EFORMAT, "net/params does not fit net/units and n_cell");
+            }
+            expected += (int)cell;
+            inputs = spec->n_cell;
+        }
         int64_t layer = ((int64_t)inputs + 1) * net->units[i];
         if (layer < 1 || layer > n_params - expected) {
             return rein_fail(REIN_EFORMAT, "net/params does not fit net/units");
@@ -375,12 +399,12 @@ static rein_status get_policy(rein_store *store, rein_policy **out)
         return rein_fail(REIN_EFORMAT, "it is another kind of file");
     }
     REIN_TRY(get_integer(store, "/", "format_version", 1, INT32_MAX, &version));
-    if (version != FORMAT_VERSION) {
-        return rein_fail(REIN_EFORMAT, "it has format %d, this program reads %d", (int)version,
-                         FORMAT_VERSION);
+    if (version > FORMAT_CELL) {
+        return rein_fail(REIN_EFORMAT, "it has format %d, this program reads up to %d",
+                         (int)version, FORMAT_CELL);
     }
     rein_policy_spec spec = {0};
-    REIN_TRY(get_spec(store, &spec));
+    REIN_TRY(get_spec(store, version == FORMAT_CELL, &spec));
     rein_policy *policy;
     REIN_TRY(rein_policy_create(&spec, &policy));
     rein_status status = get_numbers(store, policy);

@@ -45,10 +45,13 @@ size_t rein_cell_n_packed(const rein_cell *cell); /* floats that rein_cell_pack 
 int rein_cell_n_state(const rein_cell *cell);     /* S: floats of a row's state */
 
 /* Initial parameters: both weights orthogonal (the whole [G H, n] matrix, gain 1), biases 0: the
- * LSTM details of Huang et al. 2022.
+ * LSTM details of Huang et al. 2022. A cell then forgets half of its state in each step. With
+ * a horizon in steps > 2, chrono initialisation (Tallec & Ollivier 2018, "Can recurrent neural
+ * networks warp time?"): the bias of f (GRU: z) is log u, u uniform in [1, horizon - 1], that of i
+ * is -log u, so that units remember for between one and `horizon` steps from the start.
  *   rng  io  INIT stream;  params  out  [P]
  * Allocates: scratch, freed before it returns. Errors: REIN_ENOMEM. */
-rein_status rein_cell_init(const rein_cell *cell, rein_rng *rng, float *params);
+rein_status rein_cell_init(const rein_cell *cell, int horizon, rein_rng *rng, float *params);
 
 /* Transposed weights and joined biases; after each change of params. packed out [n_packed], 64-byte
  * aligned. */

@@ -107,12 +107,12 @@ int rein_recurrent_n_state(const rein_recurrent *net)
 }
 
 rein_status rein_recurrent_init(const rein_recurrent *net, rein_init init, double gain_hidden,
-                                double gain_out, rein_rng *rng, float *params)
+                                double gain_out, int horizon, rein_rng *rng, float *params)
 {
     if (net->encoder) {
         REIN_TRY(rein_net_init(net->encoder, init, gain_hidden, gain_hidden, rng, params));
     }
-    REIN_TRY(rein_cell_init(net->cell, rng, params + net->cell_at));
+    REIN_TRY(rein_cell_init(net->cell, horizon, rng, params + net->cell_at));
     return rein_net_init(net->head, init, gain_out, gain_out, rng, params + net->head_at);
 }
 

@@ -34,7 +34,7 @@ int rein_recurrent_n_state(const rein_recurrent *net); /* S: floats of a row's s
 /* Draw initial parameters: layers as rein_net_init, the cell as rein_cell_init.
  * Allocates: scratch. Errors: REIN_ENOMEM. */
 rein_status rein_recurrent_init(const rein_recurrent *net, rein_init init, double gain_hidden,
-                                double gain_out, rein_rng *rng, float *params);
+                                double gain_out, int horizon, rein_rng *rng, float *params);
 void rein_recurrent_pack(const rein_recurrent *net, const float *params, float *packed);
 
 /* Scratch for sequences of up to max_steps x max_rows. Errors: REIN_EINVAL, REIN_ENOMEM. */

@@ -117,11 +117,20 @@ static rein_status orthogonal(int rows, int n, rein_rng *rng, float *weight)
     return status;
 }
 
-rein_status rein_cell_init(const rein_cell *cell, rein_rng *rng, float *params)
+rein_status rein_cell_init(const rein_cell *cell, int horizon, rein_rng *rng, float *params)
 {
     memset(params + cell->ih_bias_at, 0, 2 * (size_t)cell->gates * sizeof *params);
     REIN_TRY(orthogonal(cell->gates, cell->spec.n_in, rng, params));
-    return orthogonal(cell->gates, cell->spec.n_hidden, rng, params + cell->hh_at);
+    REIN_TRY(orthogonal(cell->gates, cell->spec.n_hidden, rng, params + cell->hh_at));
+    if (horizon <= 2) return REIN_OK;
+    const int h = cell->spec.n_hidden;
+    float *bias = params + cell->ih_bias_at;
+    for (int j = 0; j < h; j++) {
+        const float b = (float)log(rein_rng_uniform_in(rng, 1, horizon - 1));
+        bias[h + j] = b;                                /* f or z */
+        if (cell->spec.kind == REIN_LSTM) bias[j] = -b; /* i */
+    }
+    return REIN_OK;
 }
 
 void rein_cell_pack(const rein_cell *cell, const float *params, float *packed)

@@ -355,7 +355,7 @@ static void test_init(void **state)
         setup s = setup_new(kinds[k], 5, 8, 1, 1, 7);
         const int gates = kinds[k] == REIN_LSTM ? 32 : 24;
         rein_rng rng = rein_rng_stream(1, REIN_RNG_INIT, 0, 0);
-        assert_int_equal(rein_cell_init(s.cell, &rng, s.params), REIN_OK);
+        assert_int_equal(rein_cell_init(s.cell, 0, &rng, s.params), REIN_OK);
         const float *w = s.params + gates * 5;
         for (int a = 0; a < 8; a++) {
             for (int b = 0; b < 8; b++) {
@@ -365,6 +365,14 @@ static void test_init(void **state)
             }
         }
         for (int i = 0; i < 2 * gates; i++) assert_true(s.params[gates * 13 + i] == 0);
+        assert_int_equal(rein_cell_init(s.cell, 40, &rng, s.params), REIN_OK);
+        const float *bias = s.params + gates * 13;
+        for (int j = 0; j < 8; j++) { /* sigmoid(log u) = u / (1 + u) */
+            assert_true(bias[8 + j] >= 0 && bias[8 + j] <= logf(39));
+            assert_true(bias[j] == (kinds[k] == REIN_LSTM ? -bias[8 + j] : 0));
+            assert_true(bias[16 + j] == 0 && bias[gates + 8 + j] == 0);
+            assert_true(j == 0 || bias[8 + j] != bias[8]);
+        }
         setup_free(&s);
     }
 }

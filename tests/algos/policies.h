@@ -9,6 +9,7 @@
 #include "algos/policy.h"
 
 enum { POLICY_CATEGORICAL, POLICY_GAUSSIAN, POLICY_Q, POLICY_IMAGE, N_POLICIES };
+enum { POLICY_CELL = N_POLICIES }; /* GAUSSIAN with a GRU of 6 units */
 
 /* CATEGORICAL: 4 observations, 3 actions and a value behind the logits. GAUSSIAN: 5 normalised
  * observations, 2 actions in [-1, 0.5] x [0, 2]. Q: 4 observations, 3 actions. IMAGE: Q on u8
@@ -31,7 +32,7 @@ static inline rein_policy_spec policy_spec_of(int kind)
     if (kind == POLICY_CATEGORICAL) {
         spec.head = REIN_HEAD_CATEGORICAL;
         spec.net.units[2] = 4;
-    } else if (kind == POLICY_GAUSSIAN) {
+    } else if (kind == POLICY_GAUSSIAN || kind == POLICY_CELL) {
         spec.head = REIN_HEAD_GAUSSIAN;
         spec.action = (rein_action_space){
             .kind = REIN_CONTINUOUS, .size = 2, .low = {-1, 0}, .high = {0.5f, 2}};
@@ -39,6 +40,8 @@ static inline rein_policy_spec policy_spec_of(int kind)
         spec.net.units[2] = 2;
         spec.normalize_observation = true;
         spec.observation_clip = 3;
+        spec.n_cell = kind == POLICY_CELL ? 6 : 0;
+        spec.cell = kind == POLICY_CELL ? REIN_GRU : 0;
     } else if (kind == POLICY_IMAGE) {
         spec.observation = (rein_observation_space){
             .dtype = REIN_U8, .n_dims = 3, .shape = {3, 2, 2}, .size = 12, .low = 0, .high = 10};
@@ -54,7 +57,12 @@ static inline rein_policy *policy_of(int kind)
     rein_policy *policy;
     assert_ok(rein_policy_create(&spec, &policy));
     rein_rng rng = rein_rng_stream((uint64_t)kind, REIN_RNG_TEST, 0, 0);
-    assert_ok(rein_net_init(policy->net, REIN_INIT_ORTHOGONAL, 1.4, 1, &rng, policy->params));
+    if (policy->recurrent) {
+        assert_ok(rein_recurrent_init(policy->recurrent, REIN_INIT_ORTHOGONAL, 1.4, 1, 0, &rng,
+                                      policy->params));
+    } else {
+        assert_ok(rein_net_init(policy->net, REIN_INIT_ORTHOGONAL, 1.4, 1, &rng, policy->params));
+    }
     rein_policy_pack(policy);
     for (int i = 0; i < spec.action.size; i++) policy->log_std[i] = -0.5f - (float)i;
     for (int i = 0; i < spec.observation.size; i++) {

@@ -73,7 +73,7 @@ static void check_same_actions(const rein_policy *a, const rein_policy *b)
 static void test_round_trip(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < N_POLICIES; kind++) {
+    for (int kind = 0; kind <= POLICY_CELL; kind++) {
         rein_policy *policy = policy_of(kind), *loaded;
         size_t first_size, second_size;
         assert_ok(rein_policy_save(policy, path));
@@ -204,10 +204,10 @@ static void copy_array(rein_store *from, rein_store *to, const char *name, const
     free(data);
 }
 
-/* The Gaussian policy's file with one change. */
-static void write_changed(const change *c)
+/* The file of a Gaussian policy, with or without a cell, with one change. */
+static void write_changed_of(int kind, const change *c)
 {
-    rein_policy *policy = policy_of(POLICY_GAUSSIAN);
+    rein_policy *policy = policy_of(kind);
     rein_store *from, *to;
     assert_ok(rein_policy_save(policy, path));
     rein_policy_free(policy);
@@ -233,9 +233,18 @@ static void write_changed(const change *c)
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         copy_number(from, to, numbers[i][0], numbers[i][1], c);
     }
+    if (kind == POLICY_CELL) {
+        copy_text(from, to, "net", "cell", c);
+        copy_number(from, to, "net", "n_cell", c);
+    }
     assert_ok(rein_store_save(to, path));
     rein_store_free(from);
     rein_store_free(to);
+}
+
+static void write_changed(const change *c)
+{
+    write_changed_of(POLICY_GAUSSIAN, c);
 }
 
 static void test_contradictions(void **state)
@@ -275,7 +284,8 @@ static void test_contradictions(void **state)
         {.attribute = "observation dtype", .text = ""},
         {.attribute = "action kind", .text = "discrete"},
         {.attribute = "net activation", .text = "tanh|relu"},
-        {.attribute = "/ format_version", .number = 2},
+        {.attribute = "/ format_version", .number = 2}, /* with a cell: there is none */
+        {.attribute = "/ format_version", .number = 3},
         {.attribute = "/ format_version", .number = NAN},
         {.attribute = "/ timesteps", .number = -1},
         {.attribute = "/ timesteps", .number = 1e300},
@@ -290,6 +300,26 @@ static void test_contradictions(void **state)
     };
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         write_changed(&changes[i]);
+        check_refused(REIN_EFORMAT, "");
+    }
+}
+
+/* A cell that does not fit the parameters, or that no one knows. */
+static void test_cell_contradictions(void **state)
+{
+    (void)state;
+    rein_policy *loaded;
+    write_changed_of(POLICY_CELL, &(change){0});
+    assert_ok(rein_policy_load(path, &loaded));
+    rein_policy_free(loaded);
+    const change changes[] = {
+        {.attribute = "net cell", .text = "rnn"},    {.attribute = "net cell"},
+        {.attribute = "net cell", .text = "lstm"},   {.attribute = "net n_cell", .number = 7},
+        {.attribute = "net n_cell", .number = 0},    {.attribute = "net n_cell", .number = 65536},
+        {.attribute = "net n_cell", .number = 1e12}, {.attribute = "/ format_version", .number = 1},
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        write_changed_of(POLICY_CELL, &changes[i]);
         check_refused(REIN_EFORMAT, "");
     }
 }
@@ -342,6 +372,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(test_foreign, setup, teardown),
         cmocka_unit_test_setup_teardown(test_contradictions, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cell_contradictions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_numbers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_finite, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unwritable, setup, teardown),

@@ -24,12 +24,14 @@ static rein_status act(evaluator *e, rein_policy_workspace *ws, int first, int r
     const char *observation =
         (const char *)vec->observation + (size_t)first * vec->observation_bytes;
     char *action = (char *)vec->action + (size_t)first * vec->action_bytes;
+    rein_policy_at(ws, 0);
     if (e->options->deterministic) {
         return rein_policy_act(policy, ws, observation, rows, NULL, action);
     }
     for (int i = 0; i < rows; i++) {
         rein_rng rng = rein_rng_stream(e->options->seed, REIN_RNG_EVAL, (uint32_t)(first + i),
                                        (uint64_t)1 << 55 | (uint64_t)step);
+        rein_policy_at(ws, i);
         REIN_TRY(rein_policy_act(policy, ws, observation + (size_t)i * vec->observation_bytes, 1,
                                  &rng, action + (size_t)i * vec->action_bytes));
     }
@@ -43,11 +45,13 @@ static rein_status play_block(void *context, int block, int thread)
     rein_vec *vec = e->vec;
     int first, count = rein_vec_block(vec, block, &first), playing = count;
     int agents = vec->spec.n_agents;
+    rein_policy_reset(e->workspaces[thread], 0, count * agents);
     for (int64_t step = 0; playing > 0; step++) {
         REIN_TRY(act(e, e->workspaces[thread], first * agents, count * agents, step));
         REIN_TRY(rein_vec_step_block(vec, block));
         for (int i = first; i < first + count; i++) {
             bool ended = vec->terminated[i] || vec->truncated[i] || step + 1 >= MAX_STEPS;
+            if (ended) rein_policy_reset(e->workspaces[thread], (i - first) * agents, agents);
             if (e->lengths[i] || !ended) continue;
             e->returns[i] = vec->episode_return[i];
             e->lengths[i] = vec->episode_length[i];

@@ -18,6 +18,11 @@ struct rein_policy_workspace {
     float *y;             /* [max_rows, n_out] what it says */
     float *u;             /* [max_rows, max(1, action size)] random numbers */
     float *shift, *scale; /* [n_in] mean and 1 / sqrt(var + 1e-8) */
+
+    /* of a policy with a cell */
+    rein_recurrent_workspace *recurrent;
+    float *state; /* [max_rows, n_state] */
+    int n_state, first;
 };
 
 /* --- spaces ----------------------------------------------------------------------------------- */
@@ -165,6 +170,24 @@ static float *new_floats(size_t n)
     return out;
 }
 
+/* The network; its number of packed floats. */
+static rein_status create_net(rein_policy *policy, size_t *n_packed)
+{
+    const rein_net_spec *spec = &policy->spec.net;
+    rein_layout layout;
+    REIN_TRY(rein_net_layout(spec, &layout));
+    policy->n_out = layout.n_out;
+    policy->n_params = layout.n_params;
+    if (rein_recurrent_is(spec)) {
+        REIN_TRY(rein_recurrent_create(spec, &policy->recurrent));
+        *n_packed = rein_recurrent_n_packed(policy->recurrent);
+        return REIN_OK;
+    }
+    REIN_TRY(rein_net_create(spec, &policy->net));
+    *n_packed = rein_net_n_packed(policy->net);
+    return REIN_OK;
+}
+
 rein_status rein_policy_create(const rein_policy_spec *spec, rein_policy **out)
 {
     *out = NULL;
@@ -172,12 +195,12 @@ rein_status rein_policy_create(const rein_policy_spec *spec, rein_policy **out)
     rein_policy *policy = calloc(1, sizeof *policy);
     if (!policy) return rein_fail(REIN_ENOMEM, "no memory for a policy");
     policy->spec = *spec;
-    rein_status status = rein_net_create(&spec->net, &policy->net);
+    size_t n_packed;
+    rein_status status = create_net(policy, &n_packed);
     if (status == REIN_OK) {
         size_t n = (size_t)spec->observation.size;
-        policy->n_params = rein_net_n_params(policy->net);
         policy->params = new_floats(policy->n_params);
-        policy->packed = new_floats(rein_net_n_packed(policy->net));
+        policy->packed = new_floats(n_packed);
         policy->mean = calloc(n, sizeof(double));
         policy->var = malloc(n * sizeof(double));
         if (!policy->params || !policy->packed || !policy->mean || !policy->var) {
@@ -200,6 +223,7 @@ void rein_policy_free(rein_policy *policy)
 {
     if (!policy) return;
     rein_net_free(policy->net);
+    rein_recurrent_free(policy->recurrent);
     free(policy->params);
     free(policy->packed);
     free(policy->mean);
@@ -209,7 +233,21 @@ void rein_policy_free(rein_policy *policy)
 
 void rein_policy_pack(rein_policy *policy)
 {
-    rein_net_pack(policy->net, policy->params, policy->packed);
+    if (policy->recurrent) {
+        rein_recurrent_pack(policy->recurrent, policy->params, policy->packed);
+    } else {
+        rein_net_pack(policy->net, policy->params, policy->packed);
+    }
+}
+
+static rein_status create_net_workspace(const rein_policy *policy, int max_rows,
+                                        rein_policy_workspace *ws)
+{
+    if (!policy->recurrent) return rein_net_workspace_create(policy->net, max_rows, &ws->net);
+    ws->n_state = rein_recurrent_n_state(policy->recurrent);
+    ws->state = new_floats((size_t)max_rows * (size_t)ws->n_state);
+    if (!ws->state) return rein_fail(REIN_ENOMEM, "no memory for %d states", max_rows);
+    return rein_recurrent_workspace_create(policy->recurrent, 1, max_rows, &ws->recurrent);
 }
 
 rein_status rein_policy_workspace_create(const rein_policy *policy, int max_rows,
@@ -219,14 +257,14 @@ rein_status rein_policy_workspace_create(const rein_policy *policy, int max_rows
     if (max_rows < 1) return rein_fail(REIN_EINVAL, "a workspace for %d rows", max_rows);
     rein_policy_workspace *ws = calloc(1, sizeof *ws);
     if (!ws) return rein_fail(REIN_ENOMEM, "no memory for a policy workspace");
-    size_t rows = (size_t)max_rows, n_in = (size_t)rein_net_n_in(policy->net);
+    size_t rows = (size_t)max_rows, n_in = (size_t)policy->spec.observation.size;
     ws->max_rows = max_rows;
     ws->x = new_floats(rows * n_in);
-    ws->y = new_floats(rows * (size_t)rein_net_n_out(policy->net));
+    ws->y = new_floats(rows * (size_t)policy->n_out);
     ws->u = new_floats(rows * (size_t)policy->spec.action.size);
     ws->shift = new_floats(n_in);
     ws->scale = new_floats(n_in);
-    rein_status status = rein_net_workspace_create(policy->net, max_rows, &ws->net);
+    rein_status status = create_net_workspace(policy, max_rows, ws);
     if (status == REIN_OK && (!ws->x || !ws->y || !ws->u || !ws->shift || !ws->scale)) {
         status = rein_fail(REIN_ENOMEM, "no memory for a policy workspace of %d rows", max_rows);
     }
@@ -242,12 +280,26 @@ void rein_policy_workspace_free(rein_policy_workspace *ws)
 {
     if (!ws) return;
     rein_net_workspace_free(ws->net);
+    rein_recurrent_workspace_free(ws->recurrent);
+    free(ws->state);
     free(ws->x);
     free(ws->y);
     free(ws->u);
     free(ws->shift);
     free(ws->scale);
     free(ws);
+}
+
+void rein_policy_at(rein_policy_workspace *ws, int first)
+{
+    ws->first = first;
+}
+
+void rein_policy_reset(rein_policy_workspace *ws, int first, int n)
+{
+    if (!ws->state) return;
+    const size_t size = (size_t)ws->n_state;
+    memset(ws->state + (size_t)first * size, 0, (size_t)n * size * sizeof *ws->state);
 }
 
 /* --- acting ----------------------------------------------------------------------------------- */
@@ -273,8 +325,8 @@ static void normalize(const rein_policy *policy, rein_policy_workspace *ws, int 
 static rein_status run_net(const rein_policy *policy, rein_policy_workspace *ws,
                            const void *observation, int n)
 {
-    if (n < 0 || n > ws->max_rows) {
-        return rein_fail(REIN_EINVAL, "%d rows in a workspace for %d", n, ws->max_rows);
+    if (n < 0 || n > ws->max_rows - ws->first) {
+        return rein_fail(REIN_EINVAL, "%d rows in a workspace for %d", n, ws->max_rows - ws->first);
     }
     const rein_policy_spec *spec = &policy->spec;
     const float *x = observation;
@@ -283,8 +335,14 @@ static rein_status run_net(const rein_policy *policy, rein_policy_workspace *ws,
         if (spec->normalize_observation) normalize(policy, ws, n);
         x = ws->x;
     }
-    rein_net_forward(policy->net, policy->params, policy->packed, ws->net, x, n, ws->y);
-    size_t count = (size_t)n * (size_t)rein_net_n_out(policy->net);
+    if (!policy->recurrent) {
+        rein_net_forward(policy->net, policy->params, policy->packed, ws->net, x, n, ws->y);
+    } else if (n > 0) {
+        rein_recurrent_forward(policy->recurrent, policy->params, policy->packed, ws->recurrent, x,
+                               NULL, 1, n, ws->state + (size_t)ws->first * (size_t)ws->n_state,
+                               ws->y);
+    }
+    size_t count = (size_t)n * (size_t)policy->n_out;
     float zero = 0; /* NaN as soon as one entry is not finite */
     for (size_t i = 0; i < count; i++) zero += 0 * ws->y[i];
     if (zero == 0) return REIN_OK;
@@ -295,7 +353,7 @@ rein_status rein_policy_outputs(const rein_policy *policy, rein_policy_workspace
                                 const void *observation, int n, float *out)
 {
     REIN_TRY(run_net(policy, ws, observation, n));
-    memcpy(out, ws->y, (size_t)n * (size_t)rein_net_n_out(policy->net) * sizeof *out);
+    memcpy(out, ws->y, (size_t)n * (size_t)policy->n_out * sizeof *out);
     return REIN_OK;
 }
 
@@ -343,7 +401,7 @@ rein_status rein_policy_act(const rein_policy *policy, rein_policy_workspace *ws
                             const void *observation, int n, rein_rng *rng, void *action)
 {
     REIN_TRY(run_net(policy, ws, observation, n));
-    size_t k = (size_t)head_size(&policy->spec), n_out = (size_t)rein_net_n_out(policy->net);
+    size_t k = (size_t)head_size(&policy->spec), n_out = (size_t)policy->n_out;
     for (size_t i = 1; k < n_out && i < (size_t)n; i++) { /* drop what is behind the head's part */
         memmove(ws->y + i * k, ws->y + i * n_out, k * sizeof *ws->y);
     }

@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "envs/env.h"
 #include "nets/net.h"
+#include "nets/recurrent.h"
 
 typedef enum rein_head {
     REIN_HEAD_CATEGORICAL, /* outputs are logits [n]; deterministic: the largest */
@@ -25,14 +26,17 @@ typedef struct rein_policy_spec {
     rein_observation_space observation;
     rein_action_space action;
     rein_head head;
-    rein_net_spec net;          /* n_out may exceed what the head reads (a value behind it) */
+    rein_net_spec net;          /* n_out may exceed what the head reads (a value behind it); with a
+                                   cell before the last layer (nets/recurrent.h) it has memory */
     bool normalize_observation; /* (x - mean) / sqrt(var + 1e-8), clipped to +- clip */
     double observation_clip;
 } rein_policy_spec;
 
 typedef struct rein_policy {
     rein_policy_spec spec;
-    rein_net *net;
+    rein_net *net;             /* NULL where there is a cell */
+    rein_recurrent *recurrent; /* NULL where there is none */
+    int n_out;                 /* of the network */
     size_t n_params;
     float *params;                  /* [n_params] */
     float *packed;                  /* of params; call rein_policy_pack after changing them */
@@ -52,6 +56,14 @@ void rein_policy_pack(rein_policy *policy);
 rein_status rein_policy_workspace_create(const rein_policy *policy, int max_rows,
                                          rein_policy_workspace **out);
 void rein_policy_workspace_free(rein_policy_workspace *workspace);
+
+/* A policy with a cell has a state for each row of a workspace, which goes on from call to call;
+ * all of this does nothing for others. Rows [0, n) of a call are rows [first, first + n) of the
+ * workspace, first being 0 until rein_policy_at says otherwise. Allocates: no. */
+void rein_policy_at(rein_policy_workspace *workspace, int first);
+/* An episode begins in rows [first, first + n): their states are zeroed, as they are at creation.
+ */
+void rein_policy_reset(rein_policy_workspace *workspace, int first, int n);
 
 /* Actions for n rows of raw observations (as an env writes them).
  *   observation    in   [n, obs] of spec.observation.dtype

@@ -64,13 +64,16 @@ static rein_status outputs_of(const rein_policy *policy, const void *observation
     rein_policy_workspace *workspace;
     REIN_TRY(rein_policy_workspace_create(policy, N_GOLDEN, &workspace));
     rein_status status = rein_policy_outputs(policy, workspace, observation, N_GOLDEN, out);
+    if (status == REIN_OK && policy->recurrent) { /* again, with the states of the first */
+        status = rein_policy_outputs(policy, workspace, observation, N_GOLDEN, out);
+    }
     rein_policy_workspace_free(workspace);
     return status;
 }
 
 static size_t n_outputs(const rein_policy *policy)
 {
-    return (size_t)rein_net_n_out(policy->net);
+    return (size_t)policy->n_out;
 }
 
 /* Arrays of the example; both are freed by the caller, also after an error. */

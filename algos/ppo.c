@@ -541,26 +541,6 @@ rein_status rein_ppo_minibatch(rein_ppo *ppo, int first, int n, double lr, rein_
     return REIN_OK;
 }
 
-/* 1 - Var(R - V) / Var(R): 1 for a perfect value function, 0 for a constant one. */
-static double ppo_explained_variance(const rein_rollout *r)
-{
-    int n = r->n_steps * r->n_rows;
-    double mean_return = 0, mean_error = 0, var_return = 0, var_error = 0;
-    for (int i = 0; i < n; i++) {
-        mean_return += r->return_[i];
-        mean_error += r->return_[i] - r->value[i];
-    }
-    mean_return /= n;
-    mean_error /= n;
-    for (int i = 0; i < n; i++) {
-        double d = r->return_[i] - mean_return;
-        double e = (double)(r->return_[i] - r->value[i]) - mean_error;
-        var_return += d * d;
-        var_error += e * e;
-    }
-    return var_return > 0 ? 1 - var_error / var_return : 0;
-}
-
 rein_status rein_ppo_update(rein_ppo *ppo, rein_ppo_metrics *out)
 {
     const rein_ppo_config *c = &ppo->config;
@@ -595,7 +575,8 @@ rein_status rein_ppo_update(rein_ppo *ppo, rein_ppo_metrics *out)
         .entropy = all.entropy / n,
         .approx_kl = all.approx_kl / n,
         .clip_fraction = all.n_clipped / n,
-        .explained_variance = ppo_explained_variance(ppo->rollout),
+        .explained_variance =
+            rein_ppo_explained_variance(ppo->rollout->return_, ppo->rollout->value, rows),
         .lr = lr,
         .grad_norm = norms / n_steps,
     };

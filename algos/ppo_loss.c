@@ -68,3 +68,21 @@ void rein_ppo_normalize_advantage(float *advantage, int n)
     double scale = 1 / (sqrt(m2 / (n - 1)) + 1e-8);
     for (int i = 0; i < n; i++) advantage[i] = (float)((advantage[i] - mean) * scale);
 }
+
+double rein_ppo_explained_variance(const float *return_, const float *value, int n)
+{
+    double mean_return = 0, mean_error = 0, var_return = 0, var_error = 0;
+    for (int i = 0; i < n; i++) {
+        mean_return += return_[i];
+        mean_error += return_[i] - value[i];
+    }
+    mean_return /= n;
+    mean_error /= n;
+    for (int i = 0; i < n; i++) {
+        double d = return_[i] - mean_return;
+        double e = (double)(return_[i] - value[i]) - mean_error;
+        var_return += d * d;
+        var_error += e * e;
+    }
+    return var_return > 0 ? 1 - var_error / var_return : 0;
+}

@@ -47,4 +47,8 @@ void rein_ppo_value_loss(const float *value, const float *old_value, const float
 /* advantage = (advantage - mean) / (std + 1e-8) in place, std with n - 1; n >= 2. */
 void rein_ppo_normalize_advantage(float *advantage, int n);
 
+/* 1 - Var(R - V) / Var(R): 1 for a perfect value function, 0 for a constant one or where all
+ * returns are equal. return_, value [n]. */
+double rein_ppo_explained_variance(const float *return_, const float *value, int n);
+
 #endif

@@ -4,10 +4,12 @@
 
 #include "algos/dqn.h"
 #include "algos/ppo.h"
+#include "algos/ppo_recurrent.h"
 #include "algos/task.h"
 
 static const rein_algo *const algos[] = {
     &rein_algo_ppo,
+    &rein_algo_ppo_recurrent,
     &rein_algo_dqn,
 };
 enum { N_ALGOS = sizeof algos / sizeof algos[0] };

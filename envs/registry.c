@@ -7,6 +7,7 @@
 #include "envs/classic/classes.h"
 #include "envs/grid/classes.h"
 #include "envs/mujoco/classes.h"
+#include "envs/toy/classes.h"
 
 /* In the order of `rein envs`. */
 static const rein_env_class *const env_classes[] = {
@@ -28,6 +29,7 @@ static const rein_env_class *const env_classes[] = {
     &rein_half_cheetah_v4,
     &rein_hopper_v4,
     &rein_inverted_pendulum_v4,
+    &rein_t_maze_v0,
 };
 enum { N_CLASSES = sizeof env_classes / sizeof env_classes[0], NAME_SIZE = 64 };
 

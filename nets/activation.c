@@ -1,10 +1,10 @@
 #include "nets/activation.h"
 
 #include <math.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "nets/simd.h"
+#include "nets/tanh.h"
 
 #define INV_SQRT2    0.70710678118654752f
 #define INV_SQRT_2PI 0.39894228040143268f
@@ -12,29 +12,6 @@
 bool rein_activation_keeps_z(rein_activation activation)
 {
     return activation == REIN_SILU || activation == REIN_GELU;
-}
-
-/* tanh as x P(x^2) / Q(x^2), without a call; libmvec's takes a quarter longer, and not every
- * machine has it. The coefficients are our own least squares in double over |x| < 9.02, reweighted
- * (Lawson) until the relative error was even, 2e-8; in float within 5 units in the last place, 6
- * without FMA. Odd; beyond 9.02, where tanh rounds to +-1, x^2 stops growing and the result is cut;
- * NaN stays NaN. */
-typedef union bits {
-    float value;
-    int32_t word;
-} bits;
-
-static inline float tanh_rational(float x)
-{
-    /* Floats >= 0 are in the order of their bits, and one instruction takes the lesser integer. */
-    const bits limit = {.value = 81.3604f}, square = {.value = x * x};
-    const float t = (bits){.word = limit.word < square.word ? limit.word : square.word}.value;
-    const float p =
-        1.0f + t * (0.133797109f + t * (3.49402591e-3f + t * (2.0583333e-5f + t * 1.33188607e-8f)));
-    const float q = 1.0f + t * (0.467130274f +
-                                t * (2.58710403e-2f + t * (3.28307826e-4f + t * 7.76193417e-7f)));
-    const float y = x * p / q, size = fabsf(y);
-    return copysignf(1.0f < size ? 1.0f : size, y);
 }
 
 /* One function per activation, so that the loop over a row holds one expression and vectorises:
@@ -64,7 +41,7 @@ static inline float tanh_rational(float x)
             }                                                                                      \
         }                                                                                          \
     }
-FORWARD(tanh_forward, tanh_rational(s))
+FORWARD(tanh_forward, rein_tanh(s))
 FORWARD(relu_forward, s < 0.0f ? 0.0f : s) /* NaN stays NaN */
 FORWARD(elu_forward, s > 0.0f ? s : expm1f(s))
 FORWARD(sigmoid_forward, 1.0f / (1.0f + expf(-s)))

@@ -10,6 +10,7 @@
 #include "nets/layers.h"
 
 enum { POLICY_CATEGORICAL, POLICY_GAUSSIAN, POLICY_Q, POLICY_IMAGE, N_POLICIES };
+enum { POLICY_CELL = N_POLICIES }; /* GAUSSIAN with a GRU of 6 units */
 
 static inline rein_net_spec policy_net(int n_in, rein_activation activation, int n_out)
 {
@@ -37,7 +38,7 @@ static inline rein_policy_spec policy_spec_of(int kind)
     if (kind == POLICY_CATEGORICAL) {
         spec.head = REIN_HEAD_CATEGORICAL;
         spec.net = policy_net(4, REIN_TANH, 4);
-    } else if (kind == POLICY_GAUSSIAN) {
+    } else if (kind == POLICY_GAUSSIAN || kind == POLICY_CELL) {
         spec.head = REIN_HEAD_GAUSSIAN;
         spec.action = (rein_action_space){
             .kind = REIN_CONTINUOUS, .size = 2, .low = {-1, 0}, .high = {0.5f, 2}};
@@ -45,6 +46,11 @@ static inline rein_policy_spec policy_spec_of(int kind)
         spec.net = policy_net(5, REIN_TANH, 2);
         spec.normalize_observation = true;
         spec.observation_clip = 3;
+        if (kind == POLICY_CELL) {
+            spec.net.layers[spec.net.n_layers] = spec.net.layers[spec.net.n_layers - 1];
+            spec.net.layers[spec.net.n_layers++ - 1] =
+                (rein_layer){.kind = REIN_LAYER_GRU, .units = 6};
+        }
     } else if (kind == POLICY_IMAGE) {
         spec.observation = (rein_observation_space){
             .dtype = REIN_U8, .n_dims = 3, .shape = {3, 2, 2}, .size = 12, .low = 0, .high = 10};
@@ -59,7 +65,12 @@ static inline rein_policy *policy_of(int kind)
     rein_policy *policy;
     assert_ok(rein_policy_create(&spec, &policy));
     rein_rng rng = rein_rng_stream((uint64_t)kind, REIN_RNG_TEST, 0, 0);
-    assert_ok(rein_net_init(policy->net, REIN_INIT_ORTHOGONAL, 1.4, 1, &rng, policy->params));
+    if (policy->recurrent) {
+        assert_ok(rein_recurrent_init(policy->recurrent, REIN_INIT_ORTHOGONAL, 1.4, 1, 0, &rng,
+                                      policy->params));
+    } else {
+        assert_ok(rein_net_init(policy->net, REIN_INIT_ORTHOGONAL, 1.4, 1, &rng, policy->params));
+    }
     rein_policy_pack(policy);
     for (int i = 0; i < spec.action.size; i++) policy->log_std[i] = -0.5f - (float)i;
     for (int i = 0; i < spec.observation.size; i++) {

@@ -73,7 +73,7 @@ static void check_same_actions(const rein_policy *a, const rein_policy *b)
 static void test_round_trip(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < N_POLICIES; kind++) {
+    for (int kind = 0; kind <= POLICY_CELL; kind++) {
         rein_policy *policy = policy_of(kind), *loaded;
         size_t first_size, second_size;
         assert_ok(rein_policy_save(policy, path));
@@ -204,10 +204,10 @@ static void copy_array(rein_store *from, rein_store *to, const char *name, const
     free(data);
 }
 
-/* The Gaussian policy's file with one change. */
-static void write_changed(const change *c)
+/* The file of a Gaussian policy, with or without a cell, with one change. */
+static void write_changed_of(int kind, const change *c)
 {
-    rein_policy *policy = policy_of(POLICY_GAUSSIAN);
+    rein_policy *policy = policy_of(kind);
     rein_store *from, *to;
     assert_ok(rein_policy_save(policy, path));
     rein_policy_free(policy);
@@ -236,6 +236,11 @@ static void write_changed(const change *c)
     assert_ok(rein_store_save(to, path));
     rein_store_free(from);
     rein_store_free(to);
+}
+
+static void write_changed(const change *c)
+{
+    write_changed_of(POLICY_GAUSSIAN, c);
 }
 
 static void test_contradictions(void **state)
@@ -301,6 +306,31 @@ static void test_contradictions(void **state)
     }
 }
 
+/* A cell that does not fit the parameters, or that no one knows. */
+static void test_cell_contradictions(void **state)
+{
+    (void)state;
+    rein_policy *loaded;
+    write_changed_of(POLICY_CELL, &(change){0});
+    assert_ok(rein_policy_load(path, &loaded));
+    rein_policy_free(loaded);
+    const char *const layers[] = {
+        "linear 16, tanh, linear 8, tanh, rnn 6, linear 2",
+        "linear 16, tanh, linear 8, tanh, linear 2",
+        "linear 16, tanh, linear 8, tanh, lstm 6, linear 2",
+        "linear 16, tanh, linear 8, tanh, gru 7, linear 2",
+        "linear 16, tanh, linear 8, tanh, gru 0, linear 2",
+        "linear 16, tanh, linear 8, tanh, gru 65536, linear 2",
+        "linear 16, tanh, linear 8, tanh, gru 1000000000000, linear 2",
+        "linear 16, gru 6, linear 8, tanh, linear 2",
+        "linear 16, tanh, linear 8, tanh, gru 6",
+    };
+    for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++) {
+        write_changed_of(POLICY_CELL, &(change){.attribute = "net layers", .text = layers[i]});
+        check_refused(REIN_EFORMAT, "");
+    }
+}
+
 /* A file whose numbers act otherwise than when it was written. */
 static void test_other_numbers(void **state)
 {
@@ -351,6 +381,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(test_foreign, setup, teardown),
         cmocka_unit_test_setup_teardown(test_contradictions, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cell_contradictions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_numbers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_finite, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unwritable, setup, teardown),

@@ -32,7 +32,7 @@ END {
     s = step_of(ymax - ymin)
     for (v = s * int(ymin / s); v <= ymax; v += s) if (v >= ymin) {
         printf "<line x1=\"70\" x2=\"670\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#ddd\"/>", py(v), py(v)
-        printf "<text x=\"62\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n", py(v) + 4, v
+        printf "<text x=\"62\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n", py(v) + 4, v == 0 ? 0 : v
     }
     s = step_of(xmax)
     for (v = 0; v <= xmax; v += s) {

@@ -518,6 +518,9 @@ static void open_task(const char *id, int threads, dqn_world *w)
     w->config.batch_size = 300;
     w->config.train_frequency = 40;
     w->config.target_update_frequency = 200;
+    if (strncmp(id, "MiniGrid", 8) == 0) {
+        w->task.net.layers = (rein_words){4, {"conv 8 3x3", "relu", "flatten", "layernorm"}};
+    }
 }
 
 static const char *const tasks[] = {"CartPole-v1", "MiniGrid-Empty-5x5-v0", "Acrobot-v1"};

@@ -93,6 +93,27 @@ static void test_round_trip(void **state)
     assert_int_equal(temporary_count(folder, "."), 1); /* no temporary file is left */
 }
 
+/* A network of every kind of layer that has parameters, on u8 images. */
+static void test_layers(void **state)
+{
+    (void)state;
+    rein_policy_spec spec = policy_spec_of(POLICY_IMAGE);
+    rein_policy *policy, *loaded;
+    spec.net = (rein_net_spec){.n_dims = 3, .shape = {3, 2, 2}, .input_scale = 10};
+    assert_ok(rein_layers_parse("embedding 11 2, conv 4 2x1, relu, flatten, layernorm, linear 3",
+                                &spec.net));
+    assert_ok(rein_policy_create(&spec, &policy));
+    rein_rng rng = rein_rng_stream(7, REIN_RNG_TEST, 0, 0);
+    assert_ok(rein_net_init(policy->net, REIN_INIT_TORCH, 1, 1, &rng, policy->params));
+    rein_policy_pack(policy);
+    assert_ok(rein_policy_save(policy, path));
+    assert_ok(rein_policy_load(path, &loaded));
+    check_same(policy, loaded);
+    check_same_actions(policy, loaded);
+    rein_policy_free(policy);
+    rein_policy_free(loaded);
+}
+
 static void test_damage(void **state)
 {
     (void)state;
@@ -378,6 +399,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_layers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(test_foreign, setup, teardown),
         cmocka_unit_test_setup_teardown(test_contradictions, setup, teardown),

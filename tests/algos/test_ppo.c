@@ -419,6 +419,10 @@ static void setup_case(setup *s, int which, int n_threads)
     s->config.normalize_reward = which != 0;
     s->config.bootstrap_truncated = which != 1;
     s->config.shared_net = which == 1;
+    if (which == 1) {
+        s->task.net.layers =
+            (rein_words){5, {"conv 6 3x3", "relu", "flatten", "linear 16", "tanh"}};
+    }
 }
 
 static void check_same(const rein_ppo *a, const rein_ppo *b)

@@ -97,6 +97,12 @@ static void test_wrong_type(void **state)
     CHECK_ERROR("train ppo.yaml algo.lr=fast", 2, "algo.lr", "fast");
     CHECK_ERROR("train ppo.yaml net.hidden=big", 2, "net.hidden", "big");
     CHECK_ERROR("train ppo.yaml net.activation=tahn", 2, "net.activation", "tahn", "tanh");
+    write_config(ENV ALGO "net: {layers: [tanh, lienar 64]}\n");
+    CHECK_ERROR("train bad.yaml", 2, "net.layers[1] 'lienar 64'", "did you mean linear?");
+    write_config(ENV ALGO "net: {layers: [conv 8 3x3, flatten]}\n");
+    CHECK_ERROR("train bad.yaml", 2, "net.layers[0] 'conv 8 3x3'", "needs an image");
+    CHECK_ERROR("train ppo.yaml net.layers=relu", 2, "net.layers", "not a list");
+    CHECK_ERROR("train ppo.yaml net.engine=cuda", 2, "net.engine", "auto|native|torch");
     CHECK_ERROR("train ppo.yaml algo.anneal_lr=maybe", 2, "algo.anneal_lr", "maybe");
     write_config(ENV "algo: ppo\n");
     CHECK_ERROR("train bad.yaml", 2, "bad.yaml:2:", "algo");

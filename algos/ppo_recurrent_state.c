@@ -10,11 +10,11 @@
 
 /* ---- checks and creation ------------------------------------------------------------------- */
 
-/* The configured network with the cell before its output. */
-static rein_status ppo_net_spec(const rein_ppo_recurrent_config *config, const rein_task *task,
-                                const rein_observation_space *space, int n_out, rein_net_spec *out)
+rein_status rein_ppo_recurrent_net(const rein_ppo_recurrent_config *config,
+                                   const rein_net_config *net, const rein_observation_space *space,
+                                   int n_out, rein_net_spec *out)
 {
-    REIN_TRY(rein_net_config_spec(&task->net, space, n_out, out));
+    REIN_TRY(rein_net_config_spec(net, space, n_out, out));
     rein_layer *last = &out->layers[out->n_layers - 1];
     const rein_layer output = *last;
     *last = (rein_layer){
@@ -51,7 +51,7 @@ rein_status rein_ppo_recurrent_check(const void *config, const rein_task *task,
                          (long long)c->n_minibatches);
     }
     rein_net_spec net;
-    return ppo_net_spec(c, task, &spec->observation, 1, &net);
+    return rein_ppo_recurrent_net(c, &task->net, &spec->observation, 1, &net);
 }
 
 static rein_status ppo_create_nets(rein_ppo_recurrent *ppo, const rein_task *task)
@@ -61,8 +61,8 @@ static rein_status ppo_create_nets(rein_ppo_recurrent *ppo, const rein_task *tas
     const rein_observation_space *seen = &c->vec->spec.observation;
     const int n_out = ppo->n_head + (shared ? 1 : 0);
     rein_net_spec actor, critic;
-    REIN_TRY(ppo_net_spec(&ppo->config, task, seen, n_out, &actor));
-    REIN_TRY(ppo_net_spec(&ppo->config, task, seen, 1, &critic));
+    REIN_TRY(rein_ppo_recurrent_net(&ppo->config, &task->net, seen, n_out, &actor));
+    REIN_TRY(rein_ppo_recurrent_net(&ppo->config, &task->net, seen, 1, &critic));
     REIN_TRY(rein_recurrent_create(&actor, &ppo->actor));
     ppo->n_actor = rein_recurrent_n_params(ppo->actor);
     if (!shared) {

@@ -6,6 +6,7 @@
 
 #include "algos/dqn.h"
 #include "algos/ppo.h"
+#include "algos/ppo_recurrent.h"
 #include "base/clock.h"
 #include "experiments/bench.h"
 #include "experiments/command.h"
@@ -393,6 +394,87 @@ static rein_status products_ppo(const rein_experiment *e, double *seconds)
     return status;
 }
 
+/* Seconds of the products of one step of one row through a network with a cell: its layers, the
+ * cell's two products and the last layer. */
+static rein_status products_cell_step(const rein_net_spec *spec, int rows, double *seconds)
+{
+    const int last = spec->n_layers - 1;
+    const rein_layer *cell = &spec->layers[last - 1];
+    const int gates = (cell->kind == REIN_LAYER_LSTM ? 4 : 3) * cell->units;
+    rein_net_spec in = *spec;
+    in.n_layers = last;
+    in.layers[last - 1] = (rein_layer){.kind = REIN_LAYER_LINEAR, .units = gates};
+    const rein_net_spec state = rein_net_spec_mlp(cell->units, NULL, 0, REIN_LINEAR, gates);
+    const rein_net_spec out =
+        rein_net_spec_mlp(cell->units, NULL, 0, REIN_LINEAR, spec->layers[last].units);
+    const rein_net_spec *const parts[] = {&in, &state, &out};
+    *seconds = 0;
+    for (int i = 0; i < 3; i++) {
+        double s;
+        REIN_TRY(products_forward(parts[i], rows, 20000 / rows + 10, &s));
+        *seconds += s / rows;
+    }
+    return REIN_OK;
+}
+
+/* Seconds of the products of forward and backward of one step of one row, in sequences. */
+static rein_status products_cell_update(const rein_net_spec *spec, int n_steps, int rows,
+                                        double *seconds)
+{
+    rein_recurrent *net = NULL;
+    rein_recurrent_workspace *workspace = NULL;
+    rein_layout layout;
+    REIN_TRY(rein_net_layout(spec, &layout));
+    REIN_TRY(rein_recurrent_create(spec, &net));
+    rein_status status = rein_recurrent_workspace_create(net, n_steps, rows, &workspace);
+    const size_t all = (size_t)n_steps * (size_t)rows, p = rein_recurrent_n_params(net);
+    const size_t n_x = all * (size_t)layout.n_in;
+    const size_t n_y = all * (size_t)layout.n_out;
+    const size_t n_packed = (rein_recurrent_n_packed(net) + 15) / 16 * 16;
+    float *packed =
+        aligned_alloc(64, (n_packed + (2 * p + n_x + n_y + 15) / 16 * 16) * sizeof(float));
+    if (packed == NULL) status = rein_fail(REIN_ENOMEM, "no memory for a network");
+    if (status == REIN_OK) {
+        float *params = packed + n_packed, *grad = params + p, *x = grad + p, *y = x + n_x;
+        rein_rng rng = rein_rng_stream(0, REIN_RNG_TEST, 0, 0);
+        rein_rng_normals(&rng, x, (int)n_x);
+        status = rein_recurrent_init(net, REIN_INIT_ORTHOGONAL, 1.4, 1, 0, &rng, params);
+        rein_recurrent_pack(net, params, packed);
+        *seconds = 1;
+        for (int i = 0; i < 10 * REIN_BENCH_ROUNDS; i++) {
+            double start_s = rein_clock_s();
+            rein_recurrent_products(net, params, packed, workspace, x, n_steps, rows, y, grad);
+            double s = (rein_clock_s() - start_s) / (double)all;
+            if (s < *seconds) *seconds = s;
+        }
+    }
+    free(packed);
+    rein_recurrent_workspace_free(workspace);
+    rein_recurrent_free(net);
+    return status;
+}
+
+/* The same of recurrent PPO: every step goes once through both networks while collecting and
+ * n_epochs times there and back. */
+static rein_status products_ppo_recurrent(const rein_experiment *e, double *seconds)
+{
+    const rein_ppo_recurrent_config *c = e->algo_config;
+    const int n_envs = (int)e->env.n_envs, per_minibatch = n_envs / (int)c->n_minibatches;
+    *seconds = 0;
+    for (int value = 0; value < 2; value++) {
+        if (value == 1 && c->shared_net) break;
+        const int n_out = value == 1 ? 1 : policy_outputs(e) + (c->shared_net ? 1 : 0);
+        rein_net_spec spec;
+        REIN_TRY(rein_ppo_recurrent_net(c, &e->net, &e->spec.observation, n_out, &spec));
+        double step_s, update_s;
+        REIN_TRY(products_cell_step(&spec, n_envs < 8 ? n_envs : 8, &step_s));
+        REIN_TRY(products_cell_update(&spec, (int)c->n_steps,
+                                      per_minibatch < 16 ? per_minibatch : 16, &update_s));
+        *seconds += step_s + (double)c->n_epochs * update_s;
+    }
+    return REIN_OK;
+}
+
 /* The same of DQN: an update every train_frequency steps after learning_starts, and a row of the
  * network for every greedy action. */
 static rein_status products_dqn(const rein_experiment *e, double *seconds)
@@ -429,8 +511,12 @@ static rein_status bench_training(const rein_experiment *e, rein_team *team, rei
     rein_team_free(one);
     if (status == REIN_OK) status = train_once(e, team, true, &seconds);
     if (status == REIN_OK) {
-        status = strcmp(e->algo_class->id, "dqn") == 0 ? products_dqn(e, &products_s)
-                                                       : products_ppo(e, &products_s);
+        const char *id = e->algo_class->id;
+        status = strcmp(id, "dqn") == 0   ? products_dqn(e, &products_s)
+                 : strcmp(id, "ppo") == 0 ? products_ppo(e, &products_s)
+                 : strcmp(id, "ppo_recurrent") == 0
+                     ? products_ppo_recurrent(e, &products_s)
+                     : rein_fail(REIN_EUNSUPPORTED, "no limit is known for %s", id);
     }
     if (status != REIN_OK) return status;
     *out = (rein_bench_result){.rate = (double)e->run.total_timesteps / seconds,

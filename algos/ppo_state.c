@@ -37,7 +37,13 @@ rein_status rein_ppo_check(const void *config, const rein_task *task, const rein
                          (long long)c->n_minibatches);
     }
     rein_net_spec net;
-    return rein_net_config_spec(&task->net, &spec->observation, 1, &net);
+    REIN_TRY(rein_net_config_spec(&task->net, &spec->observation, 1, &net));
+    if (c->normalize_observation && net.layers[0].kind == REIN_LAYER_EMBEDDING) {
+        return rein_fail(REIN_ECONFIG,
+                         "net.layers begins with embedding, which needs observations as they are: "
+                         "algo.normalize_observation=false");
+    }
+    return REIN_OK;
 }
 
 static rein_status ppo_create_nets(rein_ppo *ppo, const rein_task *task)

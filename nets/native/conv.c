@@ -14,7 +14,8 @@
 
 void native_conv_prepare(const native_stage *s, int max_rows, native_buffers *b)
 {
-    const int rows = max_rows * s->rows, n_out = s->cols;
+    const int images = max_rows < REIN_GEMM_ROWS ? max_rows : REIN_GEMM_ROWS; /* no more counts */
+    const int rows = images * s->rows, n_out = s->cols;
     const bool turned = native_weights_turned(s->k, n_out);
     rein_gemm_prepare(&b->forward, REIN_GEMM_ROWS_NN, rows, s->k, n_out);
     rein_gemm_prepare(&b->weights, REIN_GEMM_ROWS_TN, rows, turned ? s->k : n_out,

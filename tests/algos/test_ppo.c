@@ -778,6 +778,9 @@ static void test_refused(void **state)
     s.task.net.hidden.n = REIN_LIST_MAX;
     for (int i = 0; i < REIN_LIST_MAX; i++) s.task.net.hidden.values[i] = 4;
     check_refused(&s, "net.hidden");
+    s.task.net.layers = (rein_words){1, {"embedding 3 4"}};
+    s.config.normalize_observation = true;
+    check_refused(&s, "normalize_observation=false");
     setup_free(&s);
 }
 

@@ -232,7 +232,17 @@ rein_status rein_torch_module_clone(const rein_torch_module *module, rein_torch_
     return guard(__func__, [&] {
         NEED(module);
         NEED(out);
-        *out = new rein_torch_module(module->module.deepcopy());
+        torch::jit::Module copy;
+        {
+            at::NoGradGuard no_grad; // or the copies would lead back to the originals
+            copy = module->module.deepcopy();
+        }
+        auto from = module->module.parameters().begin();
+        for (at::Tensor t : copy.parameters()) {
+            t.set_requires_grad((*from).requires_grad());
+            ++from;
+        }
+        *out = new rein_torch_module(copy);
     });
 }
 

@@ -21,7 +21,7 @@ check experiments 'base|envs|replay|nets|algos|experiments'
 
 only() { # header pattern, folders that may include it
     local found
-    found=$(grep -rnE "^\s*#\s*include\s+<$1" --include='*.[ch]' base envs replay nets algos \
+    found=$(grep -rnE "^\s*#\s*include\s+<($1)" --include='*.[ch]' base envs replay nets algos \
         experiments | grep -vE "^($2)/" || true)
     [ -z "$found" ] || { echo "<$1> is for $2 only:"; echo "$found"; bad=1; }
 }

@@ -42,7 +42,9 @@ if(REIN_TORCH AND NOT REIN_FUZZ)
   # libtorch itself holds nothing but the names of the parts to load: libtorch_cuda, where it is one
   target_link_libraries(rein_torch PRIVATE
     -Wl,--no-as-needed ${lib_torch} -Wl,--as-needed ${lib_torch_cpu} ${lib_c10})
-  if(NOT REIN_SANITIZE)
+  if(REIN_SANITIZE) # a C caller's enum may hold anything; every switch here has a way out of it
+    target_compile_options(rein_torch PRIVATE -fno-sanitize=enum)
+  else()
     target_link_options(rein_torch PRIVATE -Wl,-z,defs) # nothing may come from the program
   endif()
   target_precompile_headers(rein_torch PRIVATE <torch/script.h> <torch/torch.h>)

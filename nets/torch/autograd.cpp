@@ -79,7 +79,7 @@ rein_status rein_tensor_zero_grad(rein_tensor *a)
     return guard(__func__, [&] {
         at::Tensor t = T(a);
         at::NoGradGuard no_grad;
-        if (t.is_leaf() && t.grad().defined()) t.mutable_grad().detach_().zero_();
+        if (t.is_leaf() && t.grad().defined()) t.mutable_grad().zero_();
     });
 }
 
@@ -422,7 +422,7 @@ rein_status rein_torch_optimizer_zero_grad(rein_torch_optimizer *optimizer)
         NEED(optimizer);
         at::NoGradGuard no_grad; // in place: the gradients may be borrowed
         for (at::Tensor &t : optimizer->parameters) {
-            if (t.grad().defined()) t.mutable_grad().detach_().zero_();
+            if (t.grad().defined()) t.mutable_grad().zero_();
         }
     });
 }

@@ -80,7 +80,8 @@ rein_status rein_torch_n_cuda(int *out);
 
 /* Threads inside one operation, n >= 1, for calls from this thread and, unless they set their own,
  * new ones. Inside an OpenMP parallel region (a rein_team) an operation uses one thread anyway.
- * Same bytes for any number is libtorch's to keep, and it does not promise it: use 1. */
+ * Same bytes for any number is libtorch's to keep, and it does not promise it: use 1. Sets the
+ * thread's own OpenMP default, too (omp_set_num_threads), where libtorch was built on OpenMP. */
 rein_status rein_torch_set_threads(int n);
 rein_status rein_torch_n_threads(int *out);
 

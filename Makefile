@@ -38,7 +38,7 @@ lint: ## formatting and layer rules
 	@scripts/lint.sh
 
 format: ## apply .clang-format to our C
-	@git ls-files '*.c' '*.h' | xargs clang-format -i
+	@git ls-files '*.c' '*.h' '*.cpp' '*.hpp' | xargs clang-format -i
 
 fuzz: ## run every fuzz target for SECONDS (default 60) each
 	@scripts/fuzz.sh $${SECONDS_EACH:-60}

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if command -v clang-format >/dev/null; then
-    git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
+    git ls-files '*.c' '*.h' '*.cpp' '*.hpp' | xargs clang-format --dry-run -Werror
 else
     echo 'clang-format is missing: formatting not checked' >&2
     exit 1

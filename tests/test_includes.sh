@@ -21,7 +21,7 @@ check experiments 'base|envs|replay|nets|algos|experiments'
 
 only() { # header pattern, folders that may include it
     local found
-    found=$(grep -rnE "^\s*#\s*include\s+<$1" --include='*.[ch]' base envs replay nets algos \
+    found=$(grep -rnE "^\s*#\s*include\s+<($1)" --include='*.[ch]' base envs replay nets algos \
         experiments | grep -vE "^($2)/" || true)
     [ -z "$found" ] || { echo "<$1> is for $2 only:"; echo "$found"; bad=1; }
 }
@@ -29,6 +29,9 @@ only mujoco 'envs/mujoco'
 only hdf5 'replay'
 only yaml 'base'
 only 'cblas|libxsmm' 'nets'
+only 'torch|ATen|c10' 'no C file'
+cxx=$(git ls-files '*.cpp' '*.cc' '*.hpp' | grep -v '^nets/torch/' || true)
+[ -z "$cxx" ] || { echo "C++ is for nets/torch only: $cxx"; bad=1; }
 
 # The grep itself must be able to see something.
 grep -rqE '^#include "base/' --include='*.[ch]' envs || { echo 'no include found at all'; bad=1; }

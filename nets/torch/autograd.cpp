@@ -202,6 +202,13 @@ rein_status rein_torch_state_load(const char *path, const char *const *names, in
 // --- TorchScript
 // -----------------------------------------------------------------------------------
 
+// name: what the bytes are called in messages
+static torch::jit::Module module_of(const char *name, std::string bytes, at::Device device)
+{
+    std::istringstream stream(std::move(bytes));
+    return reading(name, [&] { return torch::jit::load(stream, device); });
+}
+
 rein_status rein_torch_module_load(const char *path, rein_torch_device device,
                                    rein_torch_module **out)
 {
@@ -210,9 +217,17 @@ rein_status rein_torch_module_load(const char *path, rein_torch_device device,
         NEED(out);
         at::Device where = device_of(device);
         auto bytes = read_file(path);
-        std::istringstream stream(std::string(bytes.begin(), bytes.end()));
-        *out =
-            new rein_torch_module(reading(path, [&] { return torch::jit::load(stream, where); }));
+        *out = new rein_torch_module(module_of(path, {bytes.begin(), bytes.end()}, where));
+    });
+}
+
+rein_status rein_torch_module_load_memory(const void *data, size_t size, rein_torch_device device,
+                                          rein_torch_module **out)
+{
+    return guard(__func__, [&] {
+        const char *bytes = static_cast<const char *>(NEED(data));
+        NEED(out);
+        *out = new rein_torch_module(module_of("data", {bytes, size}, device_of(device)));
     });
 }
 

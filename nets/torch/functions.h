@@ -291,6 +291,9 @@ enum { REIN_TORCH_ABI = 1 };
       (path, names, n, tensors))                                                                   \
     X(rein_torch_module_load,                                                                      \
       (const char *path, rein_torch_device device, rein_torch_module **out), (path, device, out))  \
+    X(rein_torch_module_load_memory,                                                               \
+      (const void *data, size_t size, rein_torch_device device, rein_torch_module **out),          \
+      (data, size, device, out))                                                                   \
     X(rein_torch_module_save, (const rein_torch_module *module, const char *path), (module, path)) \
     X(rein_torch_module_clone, (const rein_torch_module *module, rein_torch_module **out),         \
       (module, out))                                                                               \

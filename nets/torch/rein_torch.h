@@ -504,6 +504,14 @@ rein_status rein_torch_state_load(const char *path, const char *const *names, in
  * Errors: REIN_ENOTFOUND, REIN_EFORMAT (damaged, foreign, or written by a too new PyTorch). */
 rein_status rein_torch_module_load(const char *path, rein_torch_device device,
                                    rein_torch_module **out);
+
+/* The same from the bytes of such a file.
+ *   data  in  [size] bytes, not needed afterwards
+ * Errors: REIN_EFORMAT. */
+rein_status rein_torch_module_load_memory(const void *data, size_t size, rein_torch_device device,
+                                          rein_torch_module **out);
+
+/* A file that rein_torch_module_load and Python's torch.jit.load read. Errors: REIN_EIO. */
 rein_status rein_torch_module_save(const rein_torch_module *module, const char *path);
 
 /* A deep copy with parameters of its own: one for each thread. */

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "nets/torch/functions.h"
 #include "nets/torch/loader.h"
 
@@ -41,6 +42,8 @@ static rein_torch_optimizer *optimizer;
 static char folder[] = "/tmp/rein-test-XXXXXX", state_file[64], module_file[64], optimizer_file[64],
             written[64];
 static const char *const names[] = {"a", "b"};
+static void *module_bytes;
+static size_t module_size;
 
 static void ok(rein_status status)
 {
@@ -115,6 +118,7 @@ static int group_setup(void **context)
     ok(rein_torch_state_save(state_file, names, lists, 2));
     ok(rein_torch_module_save(module, module_file));
     ok(rein_torch_optimizer_save(optimizer, optimizer_file));
+    ok(rein_file_read(module_file, false, &module_bytes, &module_size));
     return 0;
 }
 
@@ -129,6 +133,7 @@ static int group_teardown(void **context)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) rein_tensor_free(all[i]);
     rein_torch_module_free(module);
     rein_torch_optimizer_free(optimizer);
+    free(module_bytes);
     const char *const files[] = {state_file, module_file, optimizer_file, written};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) remove(files[i]);
     rmdir(folder);
@@ -302,6 +307,7 @@ CALL(rein_torch_state_load, (P(state_file), P(names), 2, P(outs)))
 static rein_torch_module *made_module;
 static rein_torch_optimizer *made_optimizer;
 CALL(rein_torch_module_load, (P(module_file), REIN_TORCH_CPU, P(&made_module)))
+CALL(rein_torch_module_load_memory, (P(module_bytes), module_size, REIN_TORCH_CPU, P(&made_module)))
 CALL(rein_torch_module_save, (P(module), P(written)))
 CALL(rein_torch_module_clone, (P(module), P(&made_module)))
 CALL(rein_torch_module_forward, (P(module), P(&script_x), 1, P(outs), 1, P(&number)))

@@ -371,6 +371,65 @@ static void test_script(void **context)
     rein_torch_module_free(copy);
 }
 
+static float first_output(rein_torch_module *module, rein_tensor *x)
+{
+    float values[4];
+    rein_tensor *y = NULL;
+    int n = 0;
+    ok(rein_torch_module_forward(module, &x, 1, &y, 1, &n));
+    ok(rein_tensor_read(y, values, sizeof values));
+    rein_tensor_free(y);
+    return values[0];
+}
+
+/* From memory as from the file; with and without gradients; a clone with parameters of its own. */
+static void test_script_from_memory(void **context)
+{
+    (void)context;
+    rein_torch_module *file = NULL, *memory = NULL, *copy = NULL;
+    rein_tensor *x = script_input(), *y = NULL, *bias = NULL;
+    void *bytes = NULL;
+    size_t size = 0;
+    int n = 0;
+    bool needs = true;
+    ok(rein_file_read(SCRIPT, false, &bytes, &size));
+    ok(rein_torch_module_load(SCRIPT, REIN_TORCH_CPU, &file));
+    ok(rein_torch_module_load_memory(bytes, size, REIN_TORCH_CPU, &memory));
+    refused(rein_torch_module_load_memory(bytes, size / 2, REIN_TORCH_CPU, &copy), REIN_EFORMAT,
+            "data: ");
+    refused(rein_torch_module_load_memory(bytes, 0, REIN_TORCH_CPU, &copy), REIN_EFORMAT, "data: ");
+    memset(bytes, 0, size); /* no longer needed */
+    free(bytes);
+    float wanted = first_output(file, x);
+    assert_true(first_output(memory, x) == wanted);
+
+    ok(rein_torch_module_train(memory, false));
+    ok(rein_torch_enable_grad(false, NULL));
+    ok(rein_torch_module_forward(memory, &x, 1, &y, 1, &n));
+    ok(rein_torch_enable_grad(true, NULL));
+    ok(rein_tensor_requires_grad(y, &needs));
+    assert_false(needs);
+    rein_tensor_free(y);
+    ok(rein_torch_module_forward(memory, &x, 1, &y, 1, &n)); /* in evaluation mode, too */
+    ok(rein_tensor_requires_grad(y, &needs));
+    assert_true(needs);
+    rein_tensor_free(y);
+
+    ok(rein_torch_module_clone(memory, &copy));
+    ok(rein_torch_module_parameter(copy, 3, NULL, 0, &bias));
+    ok(rein_tensor_requires_grad(bias, &needs));
+    assert_true(needs);
+    ok(rein_torch_enable_grad(false, NULL));
+    ok(rein_tensor_fill(bias, 5));
+    ok(rein_torch_enable_grad(true, NULL));
+    assert_true(first_output(copy, x) > 4 && first_output(memory, x) == wanted);
+    rein_torch_module_free(memory);
+    assert_true(first_output(copy, x) > 4);
+    rein_tensor_free(bias), rein_tensor_free(x);
+    rein_torch_module_free(file);
+    rein_torch_module_free(copy);
+}
+
 static void test_script_errors(void **context)
 {
     (void)context;
@@ -609,6 +668,7 @@ int main(void)
         cmocka_unit_test(test_optimizers),
         cmocka_unit_test(test_state_files),
         cmocka_unit_test(test_script),
+        cmocka_unit_test(test_script_from_memory),
         cmocka_unit_test(test_script_errors),
         cmocka_unit_test(test_wrong_shapes),
         cmocka_unit_test(test_wrong_types_and_numbers),

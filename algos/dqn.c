@@ -134,7 +134,7 @@ static void *observation_row(const rein_dqn *dqn, void *observation, int i)
 }
 
 /* Epsilon-greedy actions of envs [first, first + n). The network runs only if somebody asks. */
-static void act(rein_dqn *dqn, rein_dqn_scratch *s, int first, int n)
+static rein_status act(rein_dqn *dqn, rein_dqn_scratch *s, int first, int n)
 {
     int32_t *action = (int32_t *)dqn->vec->action + first;
     uint32_t k = (uint32_t)dqn->n_actions;
@@ -146,14 +146,15 @@ static void act(rein_dqn *dqn, rein_dqn_scratch *s, int first, int n)
         action[i] = explores ? (int32_t)rein_rng_below(&rng, k) : -1;
         wanted |= !explores;
     }
-    if (!wanted) return;
+    if (!wanted) return REIN_OK;
     const rein_policy *policy = dqn->policy;
     const float *x = as_float(dqn, observation_row(dqn, dqn->observation, first), n, s->x);
-    rein_net_forward(policy->net, policy->params, policy->packed, s->net, x, n, s->q);
+    REIN_TRY(rein_net_forward(policy->net, policy->params, policy->packed, s->net, x, n, s->q));
     rein_categorical_mode(s->q, NULL, n, dqn->n_actions, s->greedy);
     for (int i = 0; i < n; i++) {
         if (action[i] < 0) action[i] = s->greedy[i];
     }
+    return REIN_OK;
 }
 
 static rein_status collect_block(void *context, int block, int thread)
@@ -163,7 +164,7 @@ static rein_status collect_block(void *context, int block, int thread)
     memcpy(observation_row(dqn, dqn->observation, first),
            observation_row(dqn, dqn->vec->observation, first),
            (size_t)n * dqn->vec->observation_bytes);
-    act(dqn, &dqn->scratch[thread], first, n);
+    REIN_TRY(act(dqn, &dqn->scratch[thread], first, n));
     return rein_vec_step_block(dqn->vec, block);
 }
 
@@ -198,16 +199,17 @@ static rein_ring_batch batch_rows(const rein_dqn *dqn, const rein_ring_batch *ba
 }
 
 /* Eq. 1 or 5 for n rows, into s->target. */
-static void find_targets(const rein_dqn *dqn, rein_dqn_scratch *s, const rein_ring_batch *rows,
-                         int n)
+static rein_status find_targets(const rein_dqn *dqn, rein_dqn_scratch *s,
+                                const rein_ring_batch *rows, int n)
 {
     const rein_policy *policy = dqn->policy;
     const float *reward = rows->reward;
     const float *x = as_float(dqn, rows->next_observation, n, s->next_x);
-    rein_net_forward(policy->net, dqn->target_params, dqn->target_packed, s->net, x, n, s->next_q);
+    REIN_TRY(rein_net_forward(policy->net, dqn->target_params, dqn->target_packed, s->net, x, n,
+                              s->next_q));
     if (dqn->config.double_q) {
-        rein_net_forward(policy->net, policy->params, policy->packed, s->net, x, n,
-                         s->next_q_online);
+        REIN_TRY(rein_net_forward(policy->net, policy->params, policy->packed, s->net, x, n,
+                                  s->next_q_online));
     }
     if (dqn->config.clip_reward) {
         for (int i = 0; i < n; i++) {
@@ -217,6 +219,7 @@ static void find_targets(const rein_dqn *dqn, rein_dqn_scratch *s, const rein_ri
     }
     rein_dqn_target(s->next_q, dqn->config.double_q ? s->next_q_online : NULL, reward,
                     rows->terminated, n, dqn->n_actions, dqn->config.gamma, s->target);
+    return REIN_OK;
 }
 
 /* Gradient and loss of one block of rows. */
@@ -230,17 +233,17 @@ static rein_status update_block(void *context, int block, int thread)
     rein_ring_batch rows = batch_rows(dqn, dqn->given ? dqn->given : &dqn->batch, first);
     if (!dqn->given) rein_ring_gather(dqn->ring, dqn->index + first, n, &rows);
 
-    find_targets(dqn, s, &rows, n);
+    REIN_TRY(find_targets(dqn, s, &rows, n));
     const float *x = as_float(dqn, rows.observation, n, s->x);
-    rein_net_forward(policy->net, policy->params, policy->packed, s->net, x, n, s->q);
+    REIN_TRY(rein_net_forward(policy->net, policy->params, policy->packed, s->net, x, n, s->q));
     dqn->block_loss[block] =
         rein_dqn_loss((rein_dqn_loss_kind)dqn->config.loss, s->q, rows.action, s->target, n,
                       dqn->n_actions, 1.0 / batch_size, dqn->td_error + first, s->dq);
     double q_sum = 0;
     for (int i = 0; i < n; i++) q_sum += (double)(s->target[i] - dqn->td_error[first + i]);
     dqn->block_q[block] = q_sum;
-    rein_net_backward(policy->net, policy->params, policy->packed, s->net, s->dq,
-                      dqn->grad + (size_t)block * dqn->grad_stride, NULL);
+    REIN_TRY(rein_net_backward(policy->net, policy->params, policy->packed, s->net, s->dq,
+                               dqn->grad + (size_t)block * dqn->grad_stride, NULL));
     return REIN_OK;
 }
 

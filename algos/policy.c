@@ -336,11 +336,12 @@ static rein_status run_net(const rein_policy *policy, rein_policy_workspace *ws,
         x = ws->x;
     }
     if (!policy->recurrent) {
-        rein_net_forward(policy->net, policy->params, policy->packed, ws->net, x, n, ws->y);
+        REIN_TRY(
+            rein_net_forward(policy->net, policy->params, policy->packed, ws->net, x, n, ws->y));
     } else if (n > 0) {
-        rein_recurrent_forward(policy->recurrent, policy->params, policy->packed, ws->recurrent, x,
-                               NULL, 1, n, ws->state + (size_t)ws->first * (size_t)ws->n_state,
-                               ws->y);
+        REIN_TRY(rein_recurrent_forward(
+            policy->recurrent, policy->params, policy->packed, ws->recurrent, x, NULL, 1, n,
+            ws->state + (size_t)ws->first * (size_t)ws->n_state, ws->y));
     }
     size_t count = (size_t)n * (size_t)policy->n_out;
     float zero = 0; /* NaN as soon as one entry is not finite */

@@ -95,25 +95,27 @@ static void ppo_join(const float *dhead, const float *dvalue, int n, int k, floa
 }
 
 /* Policy head [n, K] of x [n, obs]; a shared network gives value [n] as well. */
-static void ppo_forward_policy(const rein_ppo *ppo, rein_ppo_worker *w, const float *x, int n,
-                               float *head, float *value)
+static rein_status ppo_forward_policy(const rein_ppo *ppo, rein_ppo_worker *w, const float *x,
+                                      int n, float *head, float *value)
 {
     bool shared = !ppo->critic;
-    rein_net_forward(ppo->actor, ppo->params, ppo->packed_actor, w->actor, x, n,
-                     shared ? w->y : head);
+    REIN_TRY(rein_net_forward(ppo->actor, ppo->params, ppo->packed_actor, w->actor, x, n,
+                              shared ? w->y : head));
     if (shared) ppo_split(w->y, n, ppo->n_head, head, value);
+    return REIN_OK;
 }
 
 /* value [n] of x [n, obs]. */
-static void ppo_forward_value(const rein_ppo *ppo, rein_ppo_worker *w, const float *x, int n,
-                              float *value)
+static rein_status ppo_forward_value(const rein_ppo *ppo, rein_ppo_worker *w, const float *x, int n,
+                                     float *value)
 {
     if (!ppo->critic) {
-        ppo_forward_policy(ppo, w, x, n, w->head, value);
-        return;
+        REIN_TRY(ppo_forward_policy(ppo, w, x, n, w->head, value));
+        return REIN_OK;
     }
-    rein_net_forward(ppo->critic, ppo->params + ppo->n_actor, ppo->packed_critic, w->critic, x, n,
-                     value);
+    REIN_TRY(rein_net_forward(ppo->critic, ppo->params + ppo->n_actor, ppo->packed_critic,
+                              w->critic, x, n, value));
+    return REIN_OK;
 }
 
 /* log pi(action) [n] and entropy [n] (one entry when continuous; NULL: not wanted). */
@@ -183,7 +185,8 @@ static float *ppo_draw_noise(rein_ppo *ppo, const ppo_span *s)
 }
 
 /* Actions of the block's rows at step t: unclipped for the learner, within bounds for the env. */
-static void ppo_act(rein_ppo *ppo, rein_ppo_worker *w, const ppo_span *s, int t, const float *noise)
+static rein_status ppo_act(rein_ppo *ppo, rein_ppo_worker *w, const ppo_span *s, int t,
+                           const float *noise)
 {
     rein_rollout *r = ppo->rollout;
     rein_vec *vec = ppo->vec;
@@ -193,12 +196,12 @@ static void ppo_act(rein_ppo *ppo, rein_ppo_worker *w, const ppo_span *s, int t,
     void *action = ppo_at(r->action, at, vec->action_bytes);
     void *env_action = ppo_at(vec->action, (size_t)s->row, vec->action_bytes);
 
-    ppo_forward_policy(ppo, w, r->observation + at * (size_t)ppo->obs, s->n_rows, head,
-                       r->value + at);
+    REIN_TRY(ppo_forward_policy(ppo, w, r->observation + at * (size_t)ppo->obs, s->n_rows, head,
+                                r->value + at));
     if (!ppo->continuous) {
         rein_categorical_sample(head, NULL, s->n_rows, ppo->n_head, noise, action);
         memcpy(env_action, action, bytes);
-        return;
+        return REIN_OK;
     }
     const rein_action_space *space = &vec->spec.action;
     const float *from = action;
@@ -211,6 +214,7 @@ static void ppo_act(rein_ppo *ppo, rein_ppo_worker *w, const ppo_span *s, int t,
         }
     }
     if (ppo->record) memcpy(ppo_at(ppo->raw_action, at, vec->action_bytes), env_action, bytes);
+    return REIN_OK;
 }
 
 /* An episode of env e ended at step t: keep its return and last observation. */
@@ -284,7 +288,7 @@ static rein_status ppo_collect_block(void *context, int block, int thread)
                    ppo_at(vec->observation, (size_t)s.row, vec->observation_bytes),
                    (size_t)s.n_rows * vec->observation_bytes);
         }
-        ppo_act(ppo, w, &s, t, noise + (size_t)t * (size_t)(s.n_rows * ppo->act));
+        REIN_TRY(ppo_act(ppo, w, &s, t, noise + (size_t)t * (size_t)(s.n_rows * ppo->act)));
         REIN_TRY(rein_vec_step_block(vec, block));
         ppo_store(ppo, w, &s, t);
     }
@@ -365,12 +369,12 @@ static rein_status ppo_estimate_block(void *context, int block, int thread)
         ppo_log_prob(ppo, ppo->head + at * (size_t)ppo->n_head,
                      ppo_at(r->action, at, ppo->vec->action_bytes), n, r->log_prob + at, NULL);
         if (ppo->critic) {
-            ppo_forward_value(ppo, w, r->observation + at * obs, n, r->value + at);
+            REIN_TRY(ppo_forward_value(ppo, w, r->observation + at * obs, n, r->value + at));
         }
     } else if (block < n_rollout + n_last) {
         int n = ppo_block_rows(r->n_rows, block - n_rollout, &first);
-        ppo_forward_value(ppo, w, ppo->next_observation + (size_t)first * obs, n,
-                          r->last_value + first);
+        REIN_TRY(ppo_forward_value(ppo, w, ppo->next_observation + (size_t)first * obs, n,
+                                   r->last_value + first));
     } else {
         int n = ppo_block_rows(ppo->n_truncated, block - n_rollout - n_last, &first);
         const int32_t *row = ppo->truncated_rows + first;
@@ -378,7 +382,7 @@ static rein_status ppo_estimate_block(void *context, int block, int thread)
             memcpy(w->x + (size_t)i * obs, ppo->final_observation + (size_t)row[i] * obs,
                    obs * sizeof(float));
         }
-        ppo_forward_value(ppo, w, w->x, n, w->value);
+        REIN_TRY(ppo_forward_value(ppo, w, w->x, n, w->value));
         for (int i = 0; i < n; i++) r->final_value[row[i]] = w->value[i];
     }
     return REIN_OK;
@@ -494,13 +498,13 @@ static rein_status ppo_gradient_piece(void *context, int piece, int thread)
     *sums = (rein_ppo_sums){0};
 
     if (piece % n_nets == 1) {
-        ppo_forward_value(ppo, w, x, n, w->value);
+        REIN_TRY(ppo_forward_value(ppo, w, x, n, w->value));
         ppo_value_gradient(ppo, w, at, n, scale, sums);
-        rein_net_backward(ppo->critic, ppo->params + ppo->n_actor, ppo->packed_critic, w->critic,
-                          w->dvalue, part + ppo->n_actor, NULL);
+        REIN_TRY(rein_net_backward(ppo->critic, ppo->params + ppo->n_actor, ppo->packed_critic,
+                                   w->critic, w->dvalue, part + ppo->n_actor, NULL));
         return REIN_OK;
     }
-    ppo_forward_policy(ppo, w, x, n, w->head, w->value);
+    REIN_TRY(ppo_forward_policy(ppo, w, x, n, w->head, w->value));
     ppo_policy_gradient(ppo, w, at, n, scale, dlog_std, sums);
     const float *dy = w->dhead;
     if (!ppo->critic) {
@@ -508,7 +512,8 @@ static rein_status ppo_gradient_piece(void *context, int piece, int thread)
         ppo_join(w->dhead, w->dvalue, n, ppo->n_head, w->y);
         dy = w->y;
     }
-    rein_net_backward(ppo->actor, ppo->params, ppo->packed_actor, w->actor, dy, part, NULL);
+    REIN_TRY(
+        rein_net_backward(ppo->actor, ppo->params, ppo->packed_actor, w->actor, dy, part, NULL));
     return REIN_OK;
 }
 

@@ -75,28 +75,30 @@ static void ppo_join(const float *dhead, const float *dvalue, int n, int k, floa
 }
 
 /* Policy head [T n, K] of x [T, n, obs]; a shared network gives value [T n] as well. */
-static void ppo_forward_policy(const rein_ppo_recurrent *ppo, worker *w,
-                               rein_recurrent_workspace *workspace, const float *x,
-                               const uint8_t *start, int n_steps, int n, float *state, float *head,
-                               float *value)
+static rein_status ppo_forward_policy(const rein_ppo_recurrent *ppo, worker *w,
+                                      rein_recurrent_workspace *workspace, const float *x,
+                                      const uint8_t *start, int n_steps, int n, float *state,
+                                      float *head, float *value)
 {
     bool shared = !ppo->critic;
-    rein_recurrent_forward(ppo->actor, ppo->params, ppo->packed_actor, workspace, x, start, n_steps,
-                           n, state, shared ? w->y : head);
+    REIN_TRY(rein_recurrent_forward(ppo->actor, ppo->params, ppo->packed_actor, workspace, x, start,
+                                    n_steps, n, state, shared ? w->y : head));
     if (shared) ppo_split(w->y, n_steps * n, ppo->n_head, head, value);
+    return REIN_OK;
 }
 
 /* value [n] of x [n, obs] for one step of some rows; their states become the next ones. `w->head`
  * is lost. */
-static void ppo_forward_value(const rein_ppo_recurrent *ppo, worker *w, const float *x,
-                              const uint8_t *start, int n, float *state, float *value)
+static rein_status ppo_forward_value(const rein_ppo_recurrent *ppo, worker *w, const float *x,
+                                     const uint8_t *start, int n, float *state, float *value)
 {
     if (!ppo->critic) {
-        ppo_forward_policy(ppo, w, w->actor_step, x, start, 1, n, state, w->head, value);
-        return;
+        REIN_TRY(ppo_forward_policy(ppo, w, w->actor_step, x, start, 1, n, state, w->head, value));
+        return REIN_OK;
     }
-    rein_recurrent_forward(ppo->critic, ppo->params + ppo->n_actor, ppo->packed_critic,
-                           w->critic_step, x, start, 1, n, state, value);
+    REIN_TRY(rein_recurrent_forward(ppo->critic, ppo->params + ppo->n_actor, ppo->packed_critic,
+                                    w->critic_step, x, start, 1, n, state, value));
+    return REIN_OK;
 }
 
 /* log pi(a|x) [n] and entropy ([n]; continuous [1]; NULL: not wanted) from head [n, K]. */
@@ -146,8 +148,8 @@ static float *ppo_draw_noise(rein_ppo_recurrent *ppo, const rein_collector_span 
 }
 
 /* Actions, their log-probabilities and values of the block's rows at step t. */
-static void ppo_act(rein_ppo_recurrent *ppo, worker *w, const rein_collector_span *s, int t,
-                    const float *noise)
+static rein_status ppo_act(rein_ppo_recurrent *ppo, worker *w, const rein_collector_span *s, int t,
+                           const float *noise)
 {
     rein_rollout *r = ppo->data->rollout;
     const size_t row = (size_t)s->row, at = (size_t)t * (size_t)r->n_rows + row;
@@ -158,10 +160,10 @@ static void ppo_act(rein_ppo_recurrent *ppo, worker *w, const rein_collector_spa
     if (ppo->critic) {
         size_t size;
         float *state = ppo_value_state(ppo, &size) + row * size;
-        ppo_forward_value(ppo, w, x, start, s->n_rows, state, r->value + at);
+        REIN_TRY(ppo_forward_value(ppo, w, x, start, s->n_rows, state, r->value + at));
     }
-    ppo_forward_policy(ppo, w, w->actor_step, x, start, 1, s->n_rows,
-                       ppo->actor_state + row * n_state, w->head, r->value + at);
+    REIN_TRY(ppo_forward_policy(ppo, w, w->actor_step, x, start, 1, s->n_rows,
+                                ppo->actor_state + row * n_state, w->head, r->value + at));
     if (ppo->data->continuous) {
         rein_gaussian_sample(w->head, rein_ppo_recurrent_log_std(ppo), s->n_rows, ppo->data->act,
                              noise, action);
@@ -169,12 +171,13 @@ static void ppo_act(rein_ppo_recurrent *ppo, worker *w, const rein_collector_spa
         rein_categorical_sample(w->head, NULL, s->n_rows, ppo->n_head, noise, action);
     }
     ppo_log_prob(ppo, w->head, action, s->n_rows, r->log_prob + at, NULL);
+    return REIN_OK;
 }
 
 /* Values of last observations where a time limit ended an episode at step t: from copies of the
  * states, which still are those of the ended episodes. */
-static void ppo_final_values(rein_ppo_recurrent *ppo, worker *w, const rein_collector_span *s,
-                             int t)
+static rein_status ppo_final_values(rein_ppo_recurrent *ppo, worker *w,
+                                    const rein_collector_span *s, int t)
 {
     rein_rollout *r = ppo->data->rollout;
     const size_t at = (size_t)t * (size_t)r->n_rows + (size_t)s->row, obs = (size_t)ppo->data->obs;
@@ -188,11 +191,12 @@ static void ppo_final_values(rein_ppo_recurrent *ppo, worker *w, const rein_coll
         memcpy(w->state + (size_t)n * size, state + i * size, size * sizeof(float));
         n++;
     }
-    if (n == 0) return;
-    ppo_forward_value(ppo, w, w->x, NULL, n, w->state, w->value);
+    if (n == 0) return REIN_OK;
+    REIN_TRY(ppo_forward_value(ppo, w, w->x, NULL, n, w->state, w->value));
     for (int i = s->n_rows - 1; i >= 0; i--) {
         if (r->truncated[at + (size_t)i]) r->final_value[at + (size_t)i] = w->value[--n];
     }
+    return REIN_OK;
 }
 
 /* Take one block of envs through the whole rollout. */
@@ -208,15 +212,15 @@ static rein_status ppo_collect_block(void *context, int block, int thread)
 
     rein_collector_begin(c, block);
     for (int t = 0; t < r->n_steps; t++) {
-        ppo_act(ppo, w, &s, t, noise + (size_t)t * (size_t)(s.n_rows * c->act));
+        REIN_TRY(ppo_act(ppo, w, &s, t, noise + (size_t)t * (size_t)(s.n_rows * c->act)));
         REIN_TRY(rein_collector_step(c, block, t));
         if (ppo->config.bootstrap_truncated) ppo_final_values(ppo, w, &s, t);
     }
     size_t size;
     const float *state = ppo_value_state(ppo, &size) + row * size;
     memcpy(w->state, state, (size_t)s.n_rows * size * sizeof(float));
-    ppo_forward_value(ppo, w, c->next_observation + row * (size_t)c->obs, c->next_start + row,
-                      s.n_rows, w->state, r->last_value + row);
+    REIN_TRY(ppo_forward_value(ppo, w, c->next_observation + row * (size_t)c->obs,
+                               c->next_start + row, s.n_rows, w->state, r->last_value + row));
     return REIN_OK;
 }
 
@@ -346,8 +350,8 @@ static void ppo_value_gradient(rein_ppo_recurrent *ppo, worker *w, size_t at, in
 }
 
 /* The value network's piece: all steps of n rows from row `first`. */
-static void ppo_critic_piece(rein_ppo_recurrent *ppo, worker *w, int first, int n, double scale,
-                             float *part, rein_ppo_sums *sums)
+static rein_status ppo_critic_piece(rein_ppo_recurrent *ppo, worker *w, int first, int n,
+                                    double scale, float *part, rein_ppo_sums *sums)
 {
     const int n_steps = ppo->data->rollout->n_steps;
     const size_t at = (size_t)first * (size_t)n_steps;
@@ -355,25 +359,27 @@ static void ppo_critic_piece(rein_ppo_recurrent *ppo, worker *w, int first, int 
     const float *params = ppo->params + ppo->n_actor;
     memcpy(w->state, ppo->batch.critic_state + (size_t)first * size,
            (size_t)n * size * sizeof(float));
-    rein_recurrent_forward(ppo->critic, params, ppo->packed_critic, w->critic,
-                           ppo->batch.observation + at * (size_t)ppo->data->obs,
-                           ppo->batch.start + at, n_steps, n, w->state, w->value);
+    REIN_TRY(rein_recurrent_forward(ppo->critic, params, ppo->packed_critic, w->critic,
+                                    ppo->batch.observation + at * (size_t)ppo->data->obs,
+                                    ppo->batch.start + at, n_steps, n, w->state, w->value));
     ppo_value_gradient(ppo, w, at, n_steps * n, scale, sums);
-    rein_recurrent_backward(ppo->critic, params, ppo->packed_critic, w->critic, w->dvalue,
-                            part + ppo->n_actor);
+    REIN_TRY(rein_recurrent_backward(ppo->critic, params, ppo->packed_critic, w->critic, w->dvalue,
+                                     part + ppo->n_actor));
+    return REIN_OK;
 }
 
 /* The policy's; of a shared network both losses. */
-static void ppo_actor_piece(rein_ppo_recurrent *ppo, worker *w, int first, int n, double scale,
-                            float *part, rein_ppo_sums *sums)
+static rein_status ppo_actor_piece(rein_ppo_recurrent *ppo, worker *w, int first, int n,
+                                   double scale, float *part, rein_ppo_sums *sums)
 {
     const int n_steps = ppo->data->rollout->n_steps;
     const size_t at = (size_t)first * (size_t)n_steps;
     const size_t size = (size_t)rein_recurrent_n_state(ppo->actor);
     memcpy(w->state, ppo->batch.actor_state + (size_t)first * size,
            (size_t)n * size * sizeof(float));
-    ppo_forward_policy(ppo, w, w->actor, ppo->batch.observation + at * (size_t)ppo->data->obs,
-                       ppo->batch.start + at, n_steps, n, w->state, w->head, w->value);
+    REIN_TRY(ppo_forward_policy(ppo, w, w->actor,
+                                ppo->batch.observation + at * (size_t)ppo->data->obs,
+                                ppo->batch.start + at, n_steps, n, w->state, w->head, w->value));
     ppo_policy_gradient(ppo, w, at, n_steps * n, scale, part + ppo->n_actor + ppo->n_critic, sums);
     const float *dy = w->dhead;
     if (!ppo->critic) {
@@ -381,7 +387,9 @@ static void ppo_actor_piece(rein_ppo_recurrent *ppo, worker *w, int first, int n
         ppo_join(w->dhead, w->dvalue, n_steps * n, ppo->n_head, w->y);
         dy = w->y;
     }
-    rein_recurrent_backward(ppo->actor, ppo->params, ppo->packed_actor, w->actor, dy, part);
+    REIN_TRY(
+        rein_recurrent_backward(ppo->actor, ppo->params, ppo->packed_actor, w->actor, dy, part));
+    return REIN_OK;
 }
 
 /* One piece of a minibatch: one network (both losses when shared) on up to 16 rows. Its gradient
@@ -399,9 +407,9 @@ static rein_status ppo_gradient_piece(void *context, int piece, int thread)
     rein_ppo_sums *sums = &ppo->part_sums[piece];
     *sums = (rein_ppo_sums){0};
     if (piece % n_nets == 1) {
-        ppo_critic_piece(ppo, w, first, n, scale, part, sums);
+        REIN_TRY(ppo_critic_piece(ppo, w, first, n, scale, part, sums));
     } else {
-        ppo_actor_piece(ppo, w, first, n, scale, part, sums);
+        REIN_TRY(ppo_actor_piece(ppo, w, first, n, scale, part, sums));
     }
     return REIN_OK;
 }

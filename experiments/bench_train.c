@@ -280,7 +280,7 @@ rein_status rein_bench_forward(const char *rows_text, rein_team *team, rein_benc
     for (int i = 0; i < REIN_BENCH_ROUNDS && status == REIN_OK; i++) {
         double start_s = rein_clock_s();
         for (int k = 0; k < n; k++) {
-            rein_net_forward(p.net, p.params, p.packed, p.workspace, p.x, (int)rows, p.y);
+            REIN_TRY(rein_net_forward(p.net, p.params, p.packed, p.workspace, p.x, (int)rows, p.y));
         }
         rate_s[i] = (rein_clock_s() - start_s) / n;
         status = products_forward(&spec, (int)rows, n, &limit_s[i]);

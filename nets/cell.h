@@ -67,19 +67,22 @@ void rein_cell_workspace_free(rein_cell_workspace *workspace); /* NULL: does not
  *   start   in   [T, rows] 1: the state is zeroed before this step; NULL: nowhere
  *   state   io   [rows, S] before the first step; becomes that behind the last
  *   y       out  [T, rows, H]
- * One step for acting is T = 1. The workspace keeps what backward needs. */
-void rein_cell_forward(const rein_cell *cell, const float *params, const float *packed,
-                       rein_cell_workspace *workspace, const float *x, const uint8_t *start,
-                       int n_steps, int rows, float *state, float *y);
+ * One step for acting is T = 1. The workspace keeps what backward needs.
+ * Errors: as rein_net_forward. */
+rein_status rein_cell_forward(const rein_cell *cell, const float *params, const float *packed,
+                              rein_cell_workspace *workspace, const float *x, const uint8_t *start,
+                              int n_steps, int rows, float *state, float *y);
 
 /* Gradient of sum(dy * y) of the last forward with this workspace, back through all its steps; the
  * last state counts for nothing. Once per forward: it overwrites what forward kept.
  *   dy      in   [T, rows, H]
  *   grad    out  [P], overwritten
  *   dx      out  [T, rows, I], or NULL
- *   dstate  out  [rows, S] by the state before the first step, or NULL */
-void rein_cell_backward(const rein_cell *cell, const float *params, rein_cell_workspace *workspace,
-                        const float *dy, float *grad, float *dx, float *dstate);
+ *   dstate  out  [rows, S] by the state before the first step, or NULL
+ * Errors: as rein_net_forward. */
+rein_status rein_cell_backward(const rein_cell *cell, const float *params,
+                               rein_cell_workspace *workspace, const float *dy, float *grad,
+                               float *dx, float *dstate);
 
 /* The matrix products of one forward and one backward (without dx when dx is NULL) and nothing
  * else, with the same kernels on the same arrays: the limit that a benchmark compares with. */

@@ -20,10 +20,10 @@ typedef struct rein_engine {
     void (*pack)(const rein_net *net, const float *params, float *packed);
     rein_status (*workspace_create)(const rein_net *net, int max_rows, rein_net_workspace **out);
     void (*workspace_free)(rein_net_workspace *workspace);
-    void (*forward)(const rein_net *net, const float *params, const float *packed,
-                    rein_net_workspace *workspace, const float *x, int n, float *y);
-    void (*backward)(const rein_net *net, const float *params, const float *packed,
-                     rein_net_workspace *workspace, const float *dy, float *grad, float *dx);
+    rein_status (*forward)(const rein_net *net, const float *params, const float *packed,
+                           rein_net_workspace *workspace, const float *x, int n, float *y);
+    rein_status (*backward)(const rein_net *net, const float *params, const float *packed,
+                            rein_net_workspace *workspace, const float *dy, float *grad, float *dx);
     void (*products)(const rein_net *net, const float *params, const float *packed,
                      rein_net_workspace *workspace, const float *x, int n, float *y, float *grad);
 } rein_engine;

@@ -114,16 +114,17 @@ void rein_net_workspace_free(rein_net_workspace *workspace)
     if (workspace) workspace->engine->workspace_free(workspace);
 }
 
-void rein_net_forward(const rein_net *net, const float *params, const float *packed,
-                      rein_net_workspace *workspace, const float *x, int n, float *y)
+rein_status rein_net_forward(const rein_net *net, const float *params, const float *packed,
+                             rein_net_workspace *workspace, const float *x, int n, float *y)
 {
-    net->engine->forward(net, params, packed, workspace, x, n, y);
+    return net->engine->forward(net, params, packed, workspace, x, n, y);
 }
 
-void rein_net_backward(const rein_net *net, const float *params, const float *packed,
-                       rein_net_workspace *workspace, const float *dy, float *grad, float *dx)
+rein_status rein_net_backward(const rein_net *net, const float *params, const float *packed,
+                              rein_net_workspace *workspace, const float *dy, float *grad,
+                              float *dx)
 {
-    net->engine->backward(net, params, packed, workspace, dy, grad, dx);
+    return net->engine->backward(net, params, packed, workspace, dy, grad, dx);
 }
 
 void rein_net_products(const rein_net *net, const float *params, const float *packed,

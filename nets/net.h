@@ -123,16 +123,20 @@ void rein_net_workspace_free(rein_net_workspace *workspace); /* NULL: does nothi
 /* y = net(x).
  *   x  in   [n, n_in] f32, row-major, n <= max_rows; must stay unchanged until backward is done
  *   y  out  [n, n_out] f32
- * The workspace keeps the activations for backward. */
-void rein_net_forward(const rein_net *net, const float *params, const float *packed,
-                      rein_net_workspace *workspace, const float *x, int n, float *y);
+ * The workspace keeps the activations for backward. After an error there is none to do.
+ * Errors: none of the native engine; of torch REIN_ENOMEM, and what a script raises (REIN_EINVAL).
+ */
+rein_status rein_net_forward(const rein_net *net, const float *params, const float *packed,
+                             rein_net_workspace *workspace, const float *x, int n, float *y);
 
 /* Gradient of sum(dy * y) for the batch of the last forward with this workspace.
  *   dy    in   [n, n_out] f32
  *   grad  out  [P] f32, overwritten
- *   dx    out  [n, n_in] f32, or NULL when not wanted */
-void rein_net_backward(const rein_net *net, const float *params, const float *packed,
-                       rein_net_workspace *workspace, const float *dy, float *grad, float *dx);
+ *   dx    out  [n, n_in] f32, or NULL when not wanted
+ * Errors: as rein_net_forward. */
+rein_status rein_net_backward(const rein_net *net, const float *params, const float *packed,
+                              rein_net_workspace *workspace, const float *dy, float *grad,
+                              float *dx);
 
 /* The matrix products of one forward and one backward (without dx) and nothing else, with the same
  * kernels on the same arrays: the limit that a benchmark compares an update with. What it computes

@@ -175,31 +175,35 @@ void rein_recurrent_workspace_free(rein_recurrent_workspace *w)
 
 /* ---- forward and backward -------------------------------------------------------------------- */
 
-void rein_recurrent_forward(const rein_recurrent *net, const float *params, const float *packed,
-                            rein_recurrent_workspace *w, const float *x, const uint8_t *start,
-                            int n_steps, int rows, float *state, float *y)
+rein_status rein_recurrent_forward(const rein_recurrent *net, const float *params,
+                                   const float *packed, rein_recurrent_workspace *w, const float *x,
+                                   const uint8_t *start, int n_steps, int rows, float *state,
+                                   float *y)
 {
     const float *e = x;
     const int n = n_steps * rows;
     if (net->encoder) {
-        rein_net_forward(net->encoder, params, packed, w->encoder, x, n, w->e);
+        REIN_TRY(rein_net_forward(net->encoder, params, packed, w->encoder, x, n, w->e));
         e = w->e;
     }
-    rein_cell_forward(net->cell, params + net->cell_at, packed + net->packed_cell_at, w->cell, e,
-                      start, n_steps, rows, state, w->h);
-    rein_net_forward(net->head, params + net->head_at, packed + net->packed_head_at, w->head, w->h,
-                     n, y);
+    REIN_TRY(rein_cell_forward(net->cell, params + net->cell_at, packed + net->packed_cell_at,
+                               w->cell, e, start, n_steps, rows, state, w->h));
+    REIN_TRY(rein_net_forward(net->head, params + net->head_at, packed + net->packed_head_at,
+                              w->head, w->h, n, y));
+    return REIN_OK;
 }
 
-void rein_recurrent_backward(const rein_recurrent *net, const float *params, const float *packed,
-                             rein_recurrent_workspace *w, const float *dy, float *grad)
+rein_status rein_recurrent_backward(const rein_recurrent *net, const float *params,
+                                    const float *packed, rein_recurrent_workspace *w,
+                                    const float *dy, float *grad)
 {
-    rein_net_backward(net->head, params + net->head_at, packed + net->packed_head_at, w->head, dy,
-                      grad + net->head_at, w->dh);
-    rein_cell_backward(net->cell, params + net->cell_at, w->cell, w->dh, grad + net->cell_at,
-                       net->encoder ? w->de : NULL, NULL);
-    if (!net->encoder) return;
-    rein_net_backward(net->encoder, params, packed, w->encoder, w->de, grad, NULL);
+    REIN_TRY(rein_net_backward(net->head, params + net->head_at, packed + net->packed_head_at,
+                               w->head, dy, grad + net->head_at, w->dh));
+    REIN_TRY(rein_cell_backward(net->cell, params + net->cell_at, w->cell, w->dh,
+                                grad + net->cell_at, net->encoder ? w->de : NULL, NULL));
+    if (!net->encoder) return REIN_OK;
+    REIN_TRY(rein_net_backward(net->encoder, params, packed, w->encoder, w->de, grad, NULL));
+    return REIN_OK;
 }
 
 void rein_recurrent_products(const rein_recurrent *net, const float *params, const float *packed,

@@ -43,17 +43,21 @@ void rein_recurrent_workspace_free(rein_recurrent_workspace *workspace); /* NULL
  *   x      in   [T, rows, n_in]; must stay unchanged until backward is done
  *   start  in   [T, rows] 1: the state is zeroed before this step; NULL: nowhere
  *   state  io   [rows, S] before the first step; becomes that behind the last
- *   y      out  [T, rows, n_out] */
-void rein_recurrent_forward(const rein_recurrent *net, const float *params, const float *packed,
-                            rein_recurrent_workspace *workspace, const float *x,
-                            const uint8_t *start, int n_steps, int rows, float *state, float *y);
+ *   y      out  [T, rows, n_out]
+ * Errors: as rein_net_forward. */
+rein_status rein_recurrent_forward(const rein_recurrent *net, const float *params,
+                                   const float *packed, rein_recurrent_workspace *workspace,
+                                   const float *x, const uint8_t *start, int n_steps, int rows,
+                                   float *state, float *y);
 
 /* Gradient of sum(dy * y) of the last forward, back through all of its steps (not beyond the first:
  * truncated there). Once per forward.
  *   dy    in   [T, rows, n_out]
- *   grad  out  [P], overwritten */
-void rein_recurrent_backward(const rein_recurrent *net, const float *params, const float *packed,
-                             rein_recurrent_workspace *workspace, const float *dy, float *grad);
+ *   grad  out  [P], overwritten
+ * Errors: as rein_net_forward. */
+rein_status rein_recurrent_backward(const rein_recurrent *net, const float *params,
+                                    const float *packed, rein_recurrent_workspace *workspace,
+                                    const float *dy, float *grad);
 
 /* The matrix products of one forward and one backward and nothing else: see rein_net_products.
  *   y  out  [T, rows, n_out];  grad  out  [P] */

@@ -354,9 +354,9 @@ static void state_join(const rein_cell *cell, int rows, const float *h, const fl
     }
 }
 
-void rein_cell_forward(const rein_cell *cell, const float *params, const float *packed,
-                       rein_cell_workspace *w, const float *x, const uint8_t *start, int n_steps,
-                       int rows, float *state, float *y)
+rein_status rein_cell_forward(const rein_cell *cell, const float *params, const float *packed,
+                              rein_cell_workspace *w, const float *x, const uint8_t *start,
+                              int n_steps, int rows, float *state, float *y)
 {
     (void)params;
     const bool lstm = cell->spec.kind == REIN_LSTM;
@@ -387,6 +387,7 @@ void rein_cell_forward(const rein_cell *cell, const float *params, const float *
         h = y + at;
     }
     state_join(cell, rows, h, w->c, state);
+    return REIN_OK;
 }
 
 /* Gradients by weights and inputs from those by the gates of all steps. */
@@ -400,8 +401,8 @@ static void cell_weights(const rein_cell *cell, const float *params, rein_cell_w
     if (dx) rein_gemm_run(&w->dx, all, w->gates, params, dx);
 }
 
-void rein_cell_backward(const rein_cell *cell, const float *params, rein_cell_workspace *w,
-                        const float *dy, float *grad, float *dx, float *dstate)
+rein_status rein_cell_backward(const rein_cell *cell, const float *params, rein_cell_workspace *w,
+                               const float *dy, float *grad, float *dx, float *dstate)
 {
     const bool lstm = cell->spec.kind == REIN_LSTM;
     const int size = cell->spec.n_hidden, rows = w->rows, all = w->n_steps * rows;
@@ -437,6 +438,7 @@ void rein_cell_backward(const rein_cell *cell, const float *params, rein_cell_wo
     } else {
         rein_column_sums(all, cell->gates, w->by_state, grad + cell->hh_bias_at);
     }
+    return REIN_OK;
 }
 
 void rein_cell_products(const rein_cell *cell, const float *params, const float *packed,

@@ -253,8 +253,8 @@ static void forward_activation(const native_workspace *w, int i, const native_st
     rein_activation_forward(s->activation, w->n, s->cols, w->zeros, b->z, b->h);
 }
 
-static void native_forward(const rein_net *base, const float *params, const float *packed,
-                           rein_net_workspace *workspace, const float *x, int n, float *y)
+static rein_status native_forward(const rein_net *base, const float *params, const float *packed,
+                                  rein_net_workspace *workspace, const float *x, int n, float *y)
 {
     const native_net *net = (const native_net *)base;
     native_workspace *w = (native_workspace *)workspace;
@@ -291,6 +291,7 @@ static void native_forward(const rein_net *base, const float *params, const floa
     if (!writes_y(net, last)) {
         memcpy(y, in, sizeof(float) * (size_t)n * (size_t)net->stages[last].out.size);
     }
+    return REIN_OK;
 }
 
 /* ---- backward -------------------------------------------------------------------------------- */
@@ -348,8 +349,9 @@ static float *backward_stage(const native_net *net, const float *params, const f
     }
 }
 
-static void native_backward(const rein_net *base, const float *params, const float *packed,
-                            rein_net_workspace *workspace, const float *dy, float *grad, float *dx)
+static rein_status native_backward(const rein_net *base, const float *params, const float *packed,
+                                   rein_net_workspace *workspace, const float *dy, float *grad,
+                                   float *dx)
 {
     const native_net *net = (const native_net *)base;
     native_workspace *w = (native_workspace *)workspace;
@@ -372,6 +374,7 @@ static void native_backward(const rein_net *base, const float *params, const flo
         }
         d = below;
     }
+    return REIN_OK;
 }
 
 /* ---- the products alone ---------------------------------------------------------------------- */

@@ -264,10 +264,15 @@ static void check_td_errors(bool double_q, bool clip)
     rein_net_workspace *workspace;
     assert_ok(rein_net_workspace_create(dqn->policy->net, N, &workspace));
     const rein_policy *p = dqn->policy;
-    rein_net_forward(p->net, p->params, NULL, workspace, dqn->batch.observation, N, q);
-    rein_net_forward(p->net, p->params, NULL, workspace, dqn->batch.next_observation, N, next);
-    rein_net_forward(p->net, dqn->target_params, NULL, workspace, dqn->batch.next_observation, N,
-                     next_target);
+    assert_int_equal(
+        rein_net_forward(p->net, p->params, NULL, workspace, dqn->batch.observation, N, q),
+        REIN_OK);
+    assert_int_equal(
+        rein_net_forward(p->net, p->params, NULL, workspace, dqn->batch.next_observation, N, next),
+        REIN_OK);
+    assert_int_equal(rein_net_forward(p->net, dqn->target_params, NULL, workspace,
+                                      dqn->batch.next_observation, N, next_target),
+                     REIN_OK);
     int differ = 0;
     double q_sum = 0, expected[N];
     for (int i = 0; i < N; i++) {

@@ -287,7 +287,7 @@ static float value_of(const rein_ppo *ppo, const float *x)
     const rein_net *net = ppo->critic ? ppo->critic : ppo->actor;
     const float *params = ppo->critic ? ppo->params + ppo->n_actor : ppo->params;
     assert_ok(rein_net_workspace_create(net, 1, &w));
-    rein_net_forward(net, params, NULL, w, x, 1, y);
+    assert_int_equal(rein_net_forward(net, params, NULL, w, x, 1, y), REIN_OK);
     rein_net_workspace_free(w);
     return y[ppo->critic ? 0 : ppo->n_head];
 }

@@ -408,7 +408,8 @@ static void episode_values(const rein_ppo_recurrent *ppo, float value[6])
     float state[64] = {0}, y[6 * 8];
     rein_recurrent_workspace *w;
     assert_ok(rein_recurrent_workspace_create(net, 6, 1, &w));
-    rein_recurrent_forward(net, ppo->params + at, packed, w, x, NULL, 6, 1, state, y);
+    assert_int_equal(
+        rein_recurrent_forward(net, ppo->params + at, packed, w, x, NULL, 6, 1, state, y), REIN_OK);
     for (int t = 0; t < 6; t++) value[t] = y[t * n_out + n_out - 1];
     rein_recurrent_workspace_free(w);
 }

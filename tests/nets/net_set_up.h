@@ -73,8 +73,11 @@ static inline void setup_free(setup *s)
 
 static inline void run(setup *s, int n)
 {
-    rein_net_forward(s->net, s->params, s->packed, s->workspace, s->x, n, s->y);
-    rein_net_backward(s->net, s->params, s->packed, s->workspace, s->dy, s->grad, s->dx);
+    assert_int_equal(rein_net_forward(s->net, s->params, s->packed, s->workspace, s->x, n, s->y),
+                     REIN_OK);
+    assert_int_equal(
+        rein_net_backward(s->net, s->params, s->packed, s->workspace, s->dy, s->grad, s->dx),
+        REIN_OK);
 }
 
 static inline double *doubles(const float *x, size_t n)

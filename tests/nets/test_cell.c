@@ -43,9 +43,12 @@ static void setup_run(setup *s)
 {
     rein_cell_pack(s->cell, s->params, s->packed);
     memcpy(s->last, s->state, s->n_state * sizeof(float));
-    rein_cell_forward(s->cell, s->params, s->packed, s->workspace, s->x, s->start, s->n_steps,
-                      s->rows, s->last, s->y);
-    rein_cell_backward(s->cell, s->params, s->workspace, s->dy, s->grad, s->dx, s->dstate);
+    assert_int_equal(rein_cell_forward(s->cell, s->params, s->packed, s->workspace, s->x, s->start,
+                                       s->n_steps, s->rows, s->last, s->y),
+                     REIN_OK);
+    assert_int_equal(
+        rein_cell_backward(s->cell, s->params, s->workspace, s->dy, s->grad, s->dx, s->dstate),
+        REIN_OK);
 }
 
 static setup setup_new(rein_cell_kind kind, int n_in, int n_hidden, int n_steps, int rows,
@@ -270,8 +273,9 @@ static void test_one_step_at_a_time(void **state)
                     memset(own + r * n_state, 0, n_state * sizeof(float));
                 }
             }
-            rein_cell_forward(s.cell, s.params, s.packed, s.workspace, s.x + t * 6 * 5, NULL, 1, 6,
-                              own, y);
+            assert_int_equal(rein_cell_forward(s.cell, s.params, s.packed, s.workspace,
+                                               s.x + t * 6 * 5, NULL, 1, 6, own, y),
+                             REIN_OK);
             for (int i = 0; i < 6 * 24; i++) {
                 assert_true(fabsf(y[i] - s.y[t * 6 * 24 + i]) < 1e-6f);
             }
@@ -279,8 +283,11 @@ static void test_one_step_at_a_time(void **state)
         for (size_t i = 0; i < s.n_state; i++) assert_true(fabsf(own[i] - s.last[i]) < 1e-6f);
 
         memcpy(own, s.state, s.n_state * sizeof(float));
-        rein_cell_forward(s.cell, s.params, s.packed, s.workspace, s.x, s.start, 7, 6, own, s.y);
-        rein_cell_backward(s.cell, s.params, s.workspace, s.dy, grad, NULL, NULL);
+        assert_int_equal(rein_cell_forward(s.cell, s.params, s.packed, s.workspace, s.x, s.start, 7,
+                                           6, own, s.y),
+                         REIN_OK);
+        assert_int_equal(rein_cell_backward(s.cell, s.params, s.workspace, s.dy, grad, NULL, NULL),
+                         REIN_OK);
         assert_memory_equal(grad, s.grad, s.n_params * sizeof(float));
         free(own), free(y), free(grad);
         setup_free(&s);

@@ -31,7 +31,8 @@ static void test_outside(void **state)
     const float y[5] = {1, 1, 3, 2, 3};
     memcpy(s.params, table, sizeof table);
     memcpy(s.x, x, sizeof x);
-    rein_net_forward(s.net, s.params, s.packed, s.workspace, s.x, 1, s.y);
+    assert_int_equal(rein_net_forward(s.net, s.params, s.packed, s.workspace, s.x, 1, s.y),
+                     REIN_OK);
     assert_memory_equal(s.y, y, sizeof y);
     setup_free(&s);
 }

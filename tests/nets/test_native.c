@@ -56,8 +56,9 @@ static void test_variants(void **state)
         rein_net_workspace *large;
         assert_int_equal(rein_net_workspace_create(s.net, 40, &large), REIN_OK);
         run(&s, 9);
-        rein_net_forward(s.net, s.params, NULL, large, s.x, 9, y);
-        rein_net_backward(s.net, s.params, NULL, large, s.dy, grad, NULL);
+        assert_int_equal(rein_net_forward(s.net, s.params, NULL, large, s.x, 9, y), REIN_OK);
+        assert_int_equal(rein_net_backward(s.net, s.params, NULL, large, s.dy, grad, NULL),
+                         REIN_OK);
         assert_memory_equal(y, s.y, n_y * sizeof *y);
         assert_memory_equal(grad, s.grad, s.n_params * sizeof *grad);
         rein_net_workspace_free(large);

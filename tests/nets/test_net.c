@@ -60,8 +60,9 @@ static void test_without_packed(void **state)
     run(&s, 64);
     memcpy(y, s.y, sizeof y);
     memcpy(grad, s.grad, s.n_params * sizeof *grad);
-    rein_net_forward(s.net, s.params, NULL, s.workspace, s.x, 64, s.y);
-    rein_net_backward(s.net, s.params, NULL, s.workspace, s.dy, s.grad, NULL);
+    assert_int_equal(rein_net_forward(s.net, s.params, NULL, s.workspace, s.x, 64, s.y), REIN_OK);
+    assert_int_equal(rein_net_backward(s.net, s.params, NULL, s.workspace, s.dy, s.grad, NULL),
+                     REIN_OK);
     assert_memory_equal(s.y, y, sizeof y);
     assert_memory_equal(s.grad, grad, s.n_params * sizeof *grad);
     free(grad);
@@ -97,10 +98,14 @@ static void *job_run(void *argument)
     if (rein_net_workspace_create(s->net, 64, &workspace) != REIN_OK) return NULL;
     for (int repeat = 0; repeat < 20; repeat++) {
         for (int n = 64; n >= 1; n /= 2) {
-            rein_net_forward(s->net, s->params, s->packed, workspace, s->x, n, j->y);
+            assert_int_equal(
+                rein_net_forward(s->net, s->params, s->packed, workspace, s->x, n, j->y), REIN_OK);
         }
-        rein_net_forward(s->net, s->params, s->packed, workspace, s->x, 64, j->y);
-        rein_net_backward(s->net, s->params, s->packed, workspace, s->dy, j->grad, NULL);
+        assert_int_equal(rein_net_forward(s->net, s->params, s->packed, workspace, s->x, 64, j->y),
+                         REIN_OK);
+        assert_int_equal(
+            rein_net_backward(s->net, s->params, s->packed, workspace, s->dy, j->grad, NULL),
+            REIN_OK);
     }
     rein_net_workspace_free(workspace);
     return j;
@@ -159,13 +164,16 @@ static void test_products(void **state)
         const rein_layer_place *p = &layout.layers[l];
         memset(s.params + p->bias_at, 0, sizeof(float) * p->n_biases);
     }
-    rein_net_forward(s.net, s.params, s.packed, s.workspace, s.x, 64, s.dy);
+    assert_int_equal(rein_net_forward(s.net, s.params, s.packed, s.workspace, s.x, 64, s.dy),
+                     REIN_OK);
     float *grad = floats(s.n_params);
     memset(grad, 0, s.n_params * sizeof *grad);
     rein_net_products(s.net, s.params, s.packed, s.workspace, s.x, 64, s.y, grad);
     assert_memory_equal(s.y, s.dy, sizeof(float) * 64 * 6);
-    rein_net_forward(s.net, s.params, s.packed, s.workspace, s.x, 64, s.y);
-    rein_net_backward(s.net, s.params, s.packed, s.workspace, s.dy, s.grad, NULL);
+    assert_int_equal(rein_net_forward(s.net, s.params, s.packed, s.workspace, s.x, 64, s.y),
+                     REIN_OK);
+    assert_int_equal(rein_net_backward(s.net, s.params, s.packed, s.workspace, s.dy, s.grad, NULL),
+                     REIN_OK);
     assert_memory_equal(grad, s.grad, sizeof(float) * 64 * 17); /* dW of the first layer */
     free(grad);
     setup_free(&s);
@@ -251,7 +259,8 @@ static void check_recorded(golden *g, const char *group)
         setup s = setup_new(&spec, rows, 7);
         assert_true(offset + s.n_params <= n_params);
         for (int j = 0; j < rows * n_in; j++) s.x[j] = (float)obs[j];
-        rein_net_forward(s.net, params + offset, NULL, s.workspace, s.x, rows, s.y);
+        assert_int_equal(
+            rein_net_forward(s.net, params + offset, NULL, s.workspace, s.x, rows, s.y), REIN_OK);
         check_close(s.y, want, dims[0] * dims[1], 1e-5);
         offset += s.n_params;
         setup_free(&s);

@@ -1,14 +1,15 @@
 /* LSTM and GRU over sequences in double, the plain way: what test_cell.c and test_recurrent.c
- * compare the engine with. */
+ * compare the engine with. At most REFERENCE_UNITS units. */
 #ifndef REIN_TESTS_NETS_CELL_REFERENCE_H
 #define REIN_TESTS_NETS_CELL_REFERENCE_H
 
 #include <math.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "nets/cell.h"
+
+enum { REFERENCE_UNITS = 64 };
 
 static inline double reference_sigmoid(double x)
 {
@@ -31,7 +32,7 @@ static inline void reference_cell_step(const rein_cell_spec *spec, const double 
 {
     const int h = spec->n_hidden, n = spec->n_in, g = (spec->kind == REIN_LSTM ? 4 : 3) * h;
     const double *w_hh = params + g * n, *b_ih = w_hh + g * h, *b_hh = b_ih + g;
-    double *a = malloc(2 * (size_t)g * sizeof *a), *b = a + g, *c = state + h;
+    double a[4 * REFERENCE_UNITS], b[4 * REFERENCE_UNITS], *c = state + h;
     reference_affine(params, b_ih, x, g, n, a);
     reference_affine(w_hh, b_hh, state, g, h, b);
     for (int j = 0; j < h; j++) {
@@ -47,7 +48,6 @@ static inline void reference_cell_step(const rein_cell_spec *spec, const double 
             state[j] = (1 - z) * tanh(a[2 * h + j] + r * b[2 * h + j]) + z * state[j];
         }
     }
-    free(a);
 }
 
 /* Sum of dy * h over all steps; state [rows, S] becomes the last one. */

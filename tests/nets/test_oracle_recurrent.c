@@ -72,7 +72,7 @@ static void run_cell(rein_rng *rng, sequence *s, const rein_cell *cell)
     float *packed = o_floats(rein_cell_n_packed(cell));
     rein_cell_pack(cell, s->params, packed);
     o_ok(rein_cell_forward(cell, s->params, packed, workspace, s->x, s->start, s->n_steps, s->rows,
-                      s->last, s->y));
+                           s->last, s->y));
     o_ok(rein_cell_backward(cell, s->params, workspace, s->dy, s->grad, s->dx, s->dstate));
     rein_cell_workspace_free(workspace);
 }
@@ -153,8 +153,8 @@ static void run_network(rein_rng *rng, sequence *s, const rein_recurrent *net)
                                          s->rows + o_int(rng, 0, 3), &workspace));
     float *packed = o_floats(rein_recurrent_n_packed(net));
     rein_recurrent_pack(net, s->params, packed);
-    o_ok(rein_recurrent_forward(net, s->params, packed, workspace, s->x, s->start, s->n_steps, s->rows,
-                           s->last, s->y));
+    o_ok(rein_recurrent_forward(net, s->params, packed, workspace, s->x, s->start, s->n_steps,
+                                s->rows, s->last, s->y));
     o_ok(rein_recurrent_backward(net, s->params, packed, workspace, s->dy, s->grad));
     rein_recurrent_workspace_free(workspace);
 }

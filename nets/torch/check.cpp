@@ -1,9 +1,6 @@
 // From the caller's C values to libtorch's, checked.
 #include "nets/torch/internal.hpp"
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <limits>
 
 namespace rein
@@ -146,19 +143,6 @@ void need_shape(const at::Tensor &a, std::initializer_list<int64_t> shape, const
     }
     if (fits) return;
     refuse(REIN_EINVAL, "%s is %s, not [%s]", name, shape_text(a).c_str(), wanted.c_str());
-}
-
-std::vector<char> read_file(const char *path)
-{
-    std::unique_ptr<FILE, int (*)(FILE *)> file(fopen(need(path, "path"), "rb"), fclose);
-    if (!file) refuse(REIN_ENOTFOUND, "cannot open %s: %s", path, strerror(errno));
-    std::vector<char> bytes;
-    char part[65536];
-    for (size_t n; (n = fread(part, 1, sizeof part, file.get())) > 0;) {
-        bytes.insert(bytes.end(), part, part + n);
-    }
-    if (ferror(file.get())) refuse(REIN_EIO, "cannot read %s", path);
-    return bytes;
 }
 
 } // namespace rein

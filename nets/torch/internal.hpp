@@ -44,7 +44,7 @@ struct rein_torch_module : rein_counted {
 
 struct rein_torch_optimizer : rein_counted {
     std::unique_ptr<torch::optim::Optimizer> optimizer;
-    rein_torch_optimizer_kind kind;
+    rein_torch_optimizer_options options;
     std::vector<at::Tensor> parameters;
 };
 
@@ -65,6 +65,10 @@ struct refusal {
 // Throw what rein_torch_throw_next asked for, if it did.
 void throw_if_asked();
 void throw_next(rein_torch_exception exception);
+
+// Of libtorch's text the line that says what happened.
+std::string first_line(const char *text);
+bool is_about_memory(const std::string &line);
 
 // Turn the exception in flight into a status and this thread's message.
 rein_status caught(const char *function) noexcept;
@@ -148,8 +152,6 @@ void need_same_shape(const at::Tensor &a, const at::Tensor &b, const char *a_nam
                      const char *b_name);
 // Exactly these lengths; -1 is any. NULL tensors (undefined) pass.
 void need_shape(const at::Tensor &a, std::initializer_list<int64_t> shape, const char *name);
-
-std::vector<char> read_file(const char *path);
 
 using handle = std::unique_ptr<rein_tensor>;
 inline handle wrap(at::Tensor t)

@@ -48,8 +48,8 @@ void refuse(rein_status status, const char *format, ...)
     throw refusal{status, text};
 }
 
-// libtorch's first line; of a TorchScript traceback the line that says what happened.
-static std::string first_line(const char *text)
+// The first line that is not empty; of a TorchScript traceback the line that names the error.
+std::string first_line(const char *text)
 {
     std::string all = text ? text : "";
     if (all.find("TorchScript interpreter") != std::string::npos) {
@@ -59,13 +59,12 @@ static std::string first_line(const char *text)
             all.erase(0, start == std::string::npos ? 0 : start + 1);
         }
     }
-    for (const char *prefix : {"RuntimeError: "}) {
-        if (all.rfind(prefix, 0) == 0) all.erase(0, strlen(prefix));
-    }
+    all.erase(0, all.find_first_not_of(" \n"));
+    if (all.rfind("RuntimeError: ", 0) == 0) all.erase(0, strlen("RuntimeError: "));
     return all.substr(0, all.find('\n'));
 }
 
-static bool is_about_memory(const std::string &line)
+bool is_about_memory(const std::string &line)
 {
     for (const char *words : {"not enough memory", "can't allocate memory", "out of memory",
                               "Cannot allocate memory"}) {

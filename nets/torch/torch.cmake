@@ -47,6 +47,8 @@ if(REIN_TORCH AND NOT REIN_FUZZ)
   else()
     target_link_options(rein_torch PRIVATE -Wl,-z,defs) # nothing may come from the program
   endif()
+  pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib) # checksums inside TorchScript files
+  target_link_libraries(rein_torch PRIVATE PkgConfig::ZLIB)
   target_precompile_headers(rein_torch PRIVATE <torch/script.h> <torch/torch.h>)
   target_compile_definitions(rein_nets PRIVATE REIN_HAVE_TORCH)
   add_dependencies(rein_nets rein_torch)

@@ -165,6 +165,7 @@ void blame(const char *name, const char *text)
 {
     std::string line = first_line(text);
     const char *why = "";
+    while (!line.empty() && line.back() == '.') line.pop_back();
     if (is_about_memory(line)) refuse(REIN_ENOMEM, "%s: %s", name, line.c_str());
     for (const char *words : {"Unknown builtin op", "Unsupported operator", "max supported"}) {
         if (line.find(words) != std::string::npos) {

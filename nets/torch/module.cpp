@@ -61,6 +61,8 @@ std::string first_line(const char *text)
     }
     all.erase(0, all.find_first_not_of(" \n"));
     if (all.rfind("RuntimeError: ", 0) == 0) all.erase(0, strlen("RuntimeError: "));
+    size_t allocator = all.find("DefaultCPUAllocator: "); // behind file, line and condition
+    if (allocator != std::string::npos) all.erase(0, allocator);
     return all.substr(0, all.find('\n'));
 }
 

@@ -19,14 +19,34 @@
 
 enum { MAX_OUT = 4 };
 static int null_at, n_pointers;    /* which of a call's pointers is NULL; how many it has */
+static int odd_at, n_tensors;      /* which of a call's tensors, or lists of them, is odd */
+static rein_tensor *odd[4];        /* four times the odd one */
 static rein_tensor *outs[MAX_OUT]; /* what the last call gave */
 
 /* A pointer that may not be NULL. */
-static void *P(const void *p)
+static void *pointer(const void *p)
 {
     return ++n_pointers == null_at ? NULL : (void *)(uintptr_t)p;
 }
-#define O(k) P(&outs[k])
+
+/* The same of a tensor, or of a list of tensors, which an odd one may replace. */
+static void *tensor(const void *p)
+{
+    return ++n_tensors == odd_at ? odd[0] : pointer(p);
+}
+static void *list(const void *p)
+{
+    return ++n_tensors == odd_at ? odd : pointer(p);
+}
+#define P(p)                                                                                       \
+    _Generic((p), rein_tensor * : tensor(p), rein_tensor * * : list(p), default : pointer(p))
+#define O(k) pointer(&outs[k])
+
+/* A tensor that may be NULL. */
+static rein_tensor *M(rein_tensor *p)
+{
+    return ++n_tensors == odd_at ? odd[0] : p;
+}
 
 /* --- what the calls work on ------------------------------------------------------------------- */
 
@@ -270,19 +290,19 @@ CALL(rein_tensor_masked_fill, (P(a), P(mask), 7, O(0)))
 CALL(rein_tensor_masked_select, (P(a), P(mask), O(0)))
 CALL(rein_tensor_one_hot, (P(classes), 3, O(0)))
 
-CALL(rein_tensor_linear, (P(a), P(square33), bias3, O(0)))
-CALL(rein_tensor_conv2d, (P(image), P(kernel), bias1, NULL, NULL, NULL, 1, O(0)))
+CALL(rein_tensor_linear, (P(a), P(square33), M(bias3), O(0)))
+CALL(rein_tensor_conv2d, (P(image), P(kernel), M(bias1), NULL, NULL, NULL, 1, O(0)))
 CALL(rein_tensor_max_pool2d, (P(image), P(two), NULL, NULL, O(0)))
 CALL(rein_tensor_avg_pool2d, (P(image), P(two), NULL, NULL, O(0)))
-CALL(rein_tensor_layer_norm, (P(a), 1, bias3, bias3, 1e-5, O(0)))
+CALL(rein_tensor_layer_norm, (P(a), 1, M(bias3), M(bias3), 1e-5, O(0)))
 CALL(rein_tensor_embedding, (P(square33), P(index_23), O(0)))
 CALL(rein_tensor_lstm_cell,
-     (P(x35), P(h37), P(h37), P(w_ih), P(w_hh), bias_28, bias_28, O(0), O(1)))
-CALL(rein_tensor_gru_cell, (P(x35), P(h37), P(g_ih), P(g_hh), NULL, NULL, O(0)))
+     (P(x35), P(h37), P(h37), P(w_ih), P(w_hh), M(bias_28), M(bias_28), O(0), O(1)))
+CALL(rein_tensor_gru_cell, (P(x35), P(h37), P(g_ih), P(g_hh), M(NULL), M(NULL), O(0)))
 CALL(rein_tensor_lstm, (P(seq), P(state), P(state), P(lstm_weights), 1, O(0), O(1), O(2)))
 CALL(rein_tensor_gru, (P(seq), P(state), P(gru_weights), 1, O(0), O(1)))
 CALL(rein_tensor_attention,
-     (P(e), P(e), P(in_w), P(in_b), P(out_w), P(out_b), 2, NULL, true, O(0), &outs[1]))
+     (P(e), P(e), P(in_w), P(in_b), P(out_w), P(out_b), 2, M(NULL), true, O(0), &outs[1]))
 
 CALL(rein_tensor_mse_loss, (P(a), P(b), REIN_TORCH_MEAN, O(0)))
 CALL(rein_tensor_l1_loss, (P(a), P(b), REIN_TORCH_SUM, O(0)))
@@ -294,15 +314,15 @@ CALL(rein_tensor_kl_div, (P(a), P(b), REIN_TORCH_MEAN, O(0)))
 
 CALL(rein_tensor_require_grad, (P(scratch), false))
 CALL(rein_tensor_requires_grad, (P(leaf), P(&flag)))
-CALL(rein_tensor_backward, (P(loss), NULL, true))
+CALL(rein_tensor_backward, (P(loss), M(NULL), true))
 CALL(rein_tensor_grad, (P(leaf), O(0)))
-CALL(rein_tensor_set_grad, (P(leaf), grad23))
+CALL(rein_tensor_set_grad, (P(leaf), M(grad23)))
 CALL(rein_tensor_zero_grad, (P(leaf)))
 CALL(rein_tensor_set_data, (P(scratch), P(own_grad)))
-CALL(rein_torch_gradients, (P(&loss), NULL, 1, P(&leaf), 1, true, false, P(outs)))
+CALL(rein_torch_gradients, (P(&loss), NULL, 1, P(&leaf), 1, true, false, pointer(outs)))
 
 CALL(rein_torch_state_save, (P(written), P(names), P(lists), 2))
-CALL(rein_torch_state_load, (P(state_file), P(names), 2, P(outs)))
+CALL(rein_torch_state_load, (P(state_file), P(names), 2, pointer(outs)))
 
 static rein_torch_module *made_module;
 static rein_torch_optimizer *made_optimizer;
@@ -310,7 +330,7 @@ CALL(rein_torch_module_load, (P(module_file), REIN_TORCH_CPU, P(&made_module)))
 CALL(rein_torch_module_load_memory, (P(module_bytes), module_size, REIN_TORCH_CPU, P(&made_module)))
 CALL(rein_torch_module_save, (P(module), P(written)))
 CALL(rein_torch_module_clone, (P(module), P(&made_module)))
-CALL(rein_torch_module_forward, (P(module), P(&script_x), 1, P(outs), 1, P(&number)))
+CALL(rein_torch_module_forward, (P(module), P(&script_x), 1, pointer(outs), 1, P(&number)))
 CALL(rein_torch_module_n_parameters, (P(module), P(&number)))
 CALL(rein_torch_module_parameter, (P(module), 0, NULL, 0, O(0)))
 CALL(rein_torch_module_train, (P(module), true))
@@ -339,7 +359,7 @@ enum { N_CALLS = sizeof calls / sizeof *calls };
 static rein_status run(int i, int null)
 {
     null_at = null;
-    n_pointers = 0;
+    n_pointers = n_tensors = 0;
     return calls[i].call();
 }
 
@@ -389,6 +409,75 @@ static void test_every_null_is_refused(void **context)
     assert_true(refused > 300);
 }
 
+/* An error names its function, is one line, and gives nothing. */
+static void check_refusal(int i, rein_status status)
+{
+    const char *message = rein_error_message();
+    size_t n = strlen(calls[i].name);
+    if (status != REIN_EINVAL && status != REIN_EUNSUPPORTED && status != REIN_EEMPTY) {
+        fail_msg("%s: %s for '%s'", calls[i].name, rein_status_name(status), message);
+    }
+    if (strncmp(message, calls[i].name, n) != 0 || strlen(message) < n + 10 ||
+        strchr(message, '\n') != NULL) {
+        fail_msg("%s: poor message '%s'", calls[i].name, message);
+    }
+    if (free_outs()) fail_msg("%s gave a result with an error", calls[i].name);
+}
+
+/* Each tensor of each call replaced by one of another shape or dtype: it works or is refused. */
+static int run_with(rein_tensor *replacement)
+{
+    int refused = 0;
+    for (int k = 0; k < 4; k++) odd[k] = replacement;
+    for (int i = 0; i < N_CALLS; i++) {
+        odd_at = 0;
+        ok(run(i, 0));
+        free_outs();
+        int n = n_tensors;
+        for (odd_at = 1; odd_at <= n; odd_at++) {
+            rein_status status = run(i, 0);
+            if (status == REIN_OK) {
+                free_outs();
+                continue;
+            }
+            check_refusal(i, status);
+            refused++;
+        }
+    }
+    odd_at = 0;
+    return refused;
+}
+
+static void test_odd_shapes_and_dtypes(void **context)
+{
+    (void)context;
+    static const struct {
+        rein_torch_dtype dtype;
+        double value;
+        int n_dims;
+        int64_t shape[6];
+    } odds[] = {
+        {REIN_TORCH_F32, 1, 0, {0}},          {REIN_TORCH_F32, 1, 1, {0}},
+        {REIN_TORCH_F32, 1, 1, {7}},          {REIN_TORCH_F32, 1, 2, {3, 2}},
+        {REIN_TORCH_F32, 1, 2, {0, 3}},       {REIN_TORCH_F32, 1, 3, {1, 3, 7}},
+        {REIN_TORCH_F32, 1, 4, {2, 3, 4, 5}}, {REIN_TORCH_F32, 1, 6, {1, 1, 1, 1, 1, 1}},
+        {REIN_TORCH_F64, 1, 2, {2, 3}},       {REIN_TORCH_F64, 1, 2, {28, 7}},
+        {REIN_TORCH_I64, 1e12, 2, {2, 3}},    {REIN_TORCH_I64, -1e12, 1, {2}},
+        {REIN_TORCH_I32, 1, 1, {3}},          {REIN_TORCH_U8, 1, 2, {2, 3}},
+        {REIN_TORCH_BOOL, 1, 2, {2, 3}},      {REIN_TORCH_BOOL, 1, 0, {0}},
+    };
+    int refused = 0;
+    for (size_t i = 0; i < sizeof odds / sizeof *odds; i++) {
+        rein_tensor *t = NULL;
+        ok(rein_tensor_full(odds[i].dtype, REIN_TORCH_CPU, odds[i].shape, odds[i].n_dims,
+                            odds[i].value, &t));
+        refused += run_with(t);
+        rein_tensor_free(t);
+    }
+    print_message("%d calls refused\n", refused);
+    assert_true(refused > 1000);
+}
+
 static void test_every_exception_stops_at_the_boundary(void **context)
 {
     (void)context;
@@ -429,6 +518,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_function_works),
         cmocka_unit_test(test_every_null_is_refused),
+        cmocka_unit_test(test_odd_shapes_and_dtypes),
         cmocka_unit_test(test_every_exception_stops_at_the_boundary),
         cmocka_unit_test(test_free_takes_null),
     };

@@ -479,7 +479,7 @@ static void test_memory_stays_flat(void **context)
     rein_torch_module_free(module);
 }
 
-#ifndef __SANITIZE_ADDRESS__ /* which takes terabytes of addresses for itself */
+#ifndef __SANITIZE_ADDRESS__          /* which takes terabytes of addresses for itself */
 static rein_tensor *big, *big_square; /* [4096, 4096] f32: 64 MB */
 
 static rein_status big_add(rein_tensor **out)

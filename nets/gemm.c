@@ -144,65 +144,6 @@ REIN_CLONES void rein_gemm_narrow(int m, int n, int k, const float *a, const flo
     }
 }
 
-/* Vectors at any address. */
-typedef float v4 __attribute__((vector_size(16), aligned(4), may_alias));
-typedef float v8 __attribute__((vector_size(32), aligned(4), may_alias));
-#define LOAD4(p)           (*(const v4 *)(p))
-#define STORE8(p, v)       (*(v8 *)(p) = (v))
-#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#define JOIN(low, high)    SHUFFLE(LOAD4(low), LOAD4(high), 0, 1, 2, 3, 4, 5, 6, 7)
-
-#if defined(__x86_64__) && defined(__GNUC__)
-#define TARGET_AVX2 __attribute__((target("avx2")))
-#define HAVE_AVX2() __builtin_cpu_supports("avx2")
-#else
-#define TARGET_AVX2
-#define HAVE_AVX2() 0
-#endif
-
-/* Half a tile: in [8 rows, 4 columns] to out [4, 8]. Rows i and i + 4 share a vector from the
- * start, so that both rounds of shuffles stay within halves. */
-static inline TARGET_AVX2 void transpose_8x4(const float *in, size_t m, size_t n, float *out)
-{
-    const v8 r0 = JOIN(in, in + 4 * n), r1 = JOIN(in + n, in + 5 * n);
-    const v8 r2 = JOIN(in + 2 * n, in + 6 * n), r3 = JOIN(in + 3 * n, in + 7 * n);
-    const v8 low01 = SHUFFLE(r0, r1, 0, 8, 1, 9, 4, 12, 5, 13); /* columns 0, 1 of rows 0, 1 */
-    const v8 low23 = SHUFFLE(r2, r3, 0, 8, 1, 9, 4, 12, 5, 13);
-    const v8 high01 = SHUFFLE(r0, r1, 2, 10, 3, 11, 6, 14, 7, 15); /* columns 2, 3 */
-    const v8 high23 = SHUFFLE(r2, r3, 2, 10, 3, 11, 6, 14, 7, 15);
-    STORE8(out, SHUFFLE(low01, low23, 0, 1, 8, 9, 4, 5, 12, 13));
-    STORE8(out + m, SHUFFLE(low01, low23, 2, 3, 10, 11, 6, 7, 14, 15));
-    STORE8(out + 2 * m, SHUFFLE(high01, high23, 0, 1, 8, 9, 4, 5, 12, 13));
-    STORE8(out + 3 * m, SHUFFLE(high01, high23, 2, 3, 10, 11, 6, 7, 14, 15));
-}
-
-/* The part of `in` that divides into tiles. Compiled for AVX2 by hand: target_clones comes too late
- * for vector types, which are taken apart before. */
-static TARGET_AVX2 void transpose_tiles(size_t m, size_t n, const float *in, float *out)
-{
-    for (size_t i = 0; i + 8 <= m; i += 8) {
-        for (size_t j = 0; j + 4 <= n; j += 4) {
-            transpose_8x4(in + i * n + j, m, n, out + j * m + i);
-        }
-    }
-}
-
-void rein_transpose(int rows, int cols, const float *in, float *out)
-{
-    const size_t m = (size_t)rows, n = (size_t)cols;
-    size_t whole_rows = 0, whole_cols = 0;
-    if (HAVE_AVX2()) {
-        transpose_tiles(m, n, in, out);
-        whole_rows = m - m % 8, whole_cols = n - n % 4;
-    }
-    for (size_t j = whole_cols; j < n; j++) {
-        for (size_t i = 0; i < whole_rows; i++) out[j * m + i] = in[i * n + j];
-    }
-    for (size_t j = 0; j < n; j++) {
-        for (size_t i = whole_rows; i < m; i++) out[j * m + i] = in[i * n + j];
-    }
-}
-
 static char library_name[64];
 static pthread_once_t library_once = PTHREAD_ONCE_INIT;
 

@@ -44,9 +44,6 @@ void rein_gemm_run(const rein_gemm_plan *plan, int rows, const float *a, const f
  * other: where a vector of columns would be mostly empty. */
 void rein_gemm_narrow(int m, int n, int k, const float *a, const float *b, float *c);
 
-/* out [cols, rows] = in [rows, cols] transposed. */
-void rein_transpose(int rows, int cols, const float *in, float *out);
-
 /* "libxsmm 1.17" or "openblas 0.3.21". */
 const char *rein_gemm_library(void);
 

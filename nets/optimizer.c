@@ -158,22 +158,48 @@ typedef struct rmsprop_factors {
     float scale, alpha, weight, momentum, eps_inside, eps_outside, lr_before, lr_after;
 } rmsprop_factors;
 
+/* Update one entry's moments; returns the denominator. */
+static inline __attribute__((always_inline)) float rmsprop_moments(rmsprop_factors f, float g,
+                                                                   float *s, float *mean)
+{
+    float variance = *s = f.alpha * *s + f.weight * (g * g);
+    if (mean) {
+        *mean += f.weight * (g - *mean);
+        variance -= *mean * *mean;
+        variance = variance < 0.0f ? 0.0f : variance; /* rounding, for constant gradients */
+    }
+    const float root = sqrtf(variance + f.eps_inside) + f.eps_outside;
+    return root < 1e-18f ? 1e-18f : root; /* the product of two stays a number for any eps */
+}
+
+static inline __attribute__((always_inline)) void rmsprop_apply(rmsprop_factors f, float step,
+                                                                float *buffer, float *p)
+{
+    if (buffer) step = *buffer = f.momentum * *buffer + step;
+    *p -= f.lr_after * step;
+}
+
+/* Entries in pairs, as for Adam. */
 static inline __attribute__((always_inline)) void
 rmsprop_loop(size_t n, rmsprop_factors f, const float *restrict grad, float *restrict s,
              float *restrict mean, float *restrict buffer, float *restrict p)
 {
+    const size_t half = n / 2;
 #pragma omp simd
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < half; i++) {
+        const size_t j = i + half;
+        const float g = f.scale * grad[i], h = f.scale * grad[j];
+        const float a = rmsprop_moments(f, g, &s[i], mean ? &mean[i] : NULL);
+        const float b = rmsprop_moments(f, h, &s[j], mean ? &mean[j] : NULL);
+        const float inverse = f.lr_before / (a * b);
+        rmsprop_apply(f, g * (b * inverse), buffer ? &buffer[i] : NULL, &p[i]);
+        rmsprop_apply(f, h * (a * inverse), buffer ? &buffer[j] : NULL, &p[j]);
+    }
+    if (n % 2) {
+        const size_t i = n - 1;
         const float g = f.scale * grad[i];
-        float variance = s[i] = f.alpha * s[i] + f.weight * (g * g);
-        if (mean) {
-            mean[i] += f.weight * (g - mean[i]);
-            variance -= mean[i] * mean[i];
-            variance = variance < 0.0f ? 0.0f : variance; /* rounding, for constant gradients */
-        }
-        float step = f.lr_before * (g / (sqrtf(variance + f.eps_inside) + f.eps_outside));
-        if (buffer) step = buffer[i] = f.momentum * buffer[i] + step;
-        p[i] -= f.lr_after * step;
+        const float a = rmsprop_moments(f, g, &s[i], mean ? &mean[i] : NULL);
+        rmsprop_apply(f, g * (f.lr_before / a), buffer ? &buffer[i] : NULL, &p[i]);
     }
 }
 

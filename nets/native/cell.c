@@ -16,6 +16,7 @@
 #include "nets/layers.h"
 #include "nets/simd.h"
 #include "nets/tanh.h"
+#include "nets/transpose.h"
 
 enum { MAX_HIDDEN = 1 << 16, MAX_IN = 1 << 20 };
 

@@ -11,6 +11,7 @@
 
 #include "nets/native/native.h"
 #include "nets/simd.h"
+#include "nets/transpose.h"
 
 void native_conv_prepare(const native_stage *s, int max_rows, native_buffers *b)
 {

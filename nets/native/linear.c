@@ -4,6 +4,7 @@
  *
  * `packed` holds W^T, so that no product has a transposed second factor. */
 #include "nets/native/native.h"
+#include "nets/transpose.h"
 
 /* Layers with so few outputs take dot products forward. */
 enum { NARROW = 2 };

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "nets/activation.h"
+#include "nets/transpose.h"
 
 static size_t aligned(size_t n)
 {

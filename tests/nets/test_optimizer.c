@@ -202,6 +202,27 @@ static void test_step_lengths(void **state)
     }
 }
 
+/* Parameters that never had a gradient do not move, nor do they disturb others, for any eps. */
+static void test_no_gradient(void **state)
+{
+    (void)state;
+    for (int kind = REIN_RMSPROP; kind <= REIN_RMSPROP_TF; kind++) {
+        for (int e = 0; e < 3; e++) {
+            const rein_optimizer_options options = {.kind = (rein_optimizer_kind)kind,
+                                                    .eps = (const double[]){0, 1e-30, 1e-8}[e],
+                                                    .centered = true};
+            float grad[66] = {[65] = 0.5f}, params[66];
+            rein_optimizer *o;
+            assert_int_equal(rein_optimizer_create(&options, 66, &o), REIN_OK);
+            for (int i = 0; i < 66; i++) params[i] = (float)i;
+            for (int t = 0; t < 3; t++) rein_optimizer_step(o, 0.01, grad, 1, params);
+            for (int i = 0; i < 65; i++) assert_true(params[i] == (float)i);
+            assert_true(params[65] < 65 && params[65] > 64);
+            rein_optimizer_free(o);
+        }
+    }
+}
+
 /* ---- archives -------------------------------------------------------------------------------- */
 
 /* An archive that keeps arrays in memory. */
@@ -313,6 +334,7 @@ int main(void)
         cmocka_unit_test(test_recorded),        cmocka_unit_test(test_recorded_clip),
         cmocka_unit_test(test_recorded_polyak), cmocka_unit_test(test_norm_lengths),
         cmocka_unit_test(test_clip_scale),      cmocka_unit_test(test_step_lengths),
+        cmocka_unit_test(test_no_gradient),
         cmocka_unit_test(test_archive),         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_no_allocation),
     };

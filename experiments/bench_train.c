@@ -111,7 +111,7 @@ static int policy_outputs(const rein_experiment *e)
 
 /* Times of one of PPO's minibatch updates, from all those of a rollout; values and advantages are
  * computed by the collection. limit: products of both networks. */
-enum { UPDATE_ROUNDS = 20 }; /* short ones: 320 minibatches take 13 ms */
+enum { UPDATE_ROUNDS = 20, DQN_UPDATES = 50 }; /* short ones: 320 minibatches take 13 ms */
 
 static rein_status update_ppo(const rein_experiment *e, rein_team *team, rein_bench_result *out)
 {
@@ -154,7 +154,7 @@ static rein_status update_dqn(const rein_dqn_config *c, const rein_task *task,
     rein_net_spec spec;
     REIN_TRY(rein_net_config_spec(&task->net, &env->observation, env->action.n, &spec));
     int rows = (int)c->batch_size;
-    double rate_s[REIN_BENCH_ROUNDS], limit_s[REIN_BENCH_ROUNDS];
+    double rate_s[UPDATE_ROUNDS], limit_s[UPDATE_ROUNDS];
     rein_dqn *dqn = NULL;
     products p = {0};
     rein_status status = rein_dqn_create(c, task, &dqn);
@@ -162,18 +162,20 @@ static rein_status update_dqn(const rein_dqn_config *c, const rein_task *task,
     while (status == REIN_OK && dqn->step < 2000) {
         status = rein_dqn_collect(dqn, 1);
     }
-    for (int i = 0; i < REIN_BENCH_ROUNDS && status == REIN_OK; i++) {
+    for (int i = 0; i < UPDATE_ROUNDS && status == REIN_OK; i++) {
         double start_s = rein_clock_s(), forward_s = 0;
-        for (int k = 0; k < 500 && status == REIN_OK; k++) status = rein_dqn_update(dqn, NULL);
-        rate_s[i] = (rein_clock_s() - start_s) / 500;
-        limit_s[i] = products_run(&p, 500);
-        if (status == REIN_OK) status = products_forward(&spec, rows, 500, &forward_s);
+        for (int k = 0; k < DQN_UPDATES && status == REIN_OK; k++) {
+            status = rein_dqn_update(dqn, NULL);
+        }
+        rate_s[i] = (rein_clock_s() - start_s) / DQN_UPDATES;
+        limit_s[i] = products_run(&p, DQN_UPDATES);
+        if (status == REIN_OK) status = products_forward(&spec, rows, DQN_UPDATES, &forward_s);
         limit_s[i] += forward_s * (c->double_q ? 2 : 1);
     }
     if (status == REIN_OK) {
-        *out = (rein_bench_result){.rate = rein_bench_best(1, rate_s, REIN_BENCH_ROUNDS),
+        *out = (rein_bench_result){.rate = rein_bench_best(1, rate_s, UPDATE_ROUNDS),
                                    .unit = "updates/s",
-                                   .limit = rein_bench_best(1, limit_s, REIN_BENCH_ROUNDS),
+                                   .limit = rein_bench_best(1, limit_s, UPDATE_ROUNDS),
                                    .limit_is = "its matrix products"};
     }
     products_free(&p);
@@ -226,11 +228,13 @@ static const rein_env_class bits = {.id = "bits",
                                     .step = bits_step};
 
 /* dqn_conv: Mnih et al.'s learner at MinAtar's size (Young & Tian 2019: conv 16 3x3, linear 128,
- * batch 32, centred RMSprop). */
+ * batch 32, smooth L1, centred RMSprop). */
 static const char conv_layers[] = "[conv 16 3x3, relu, flatten, linear 128, relu]";
 static const char *const conv_settings[] = {
-    "algo.batch_size=32",         "algo.optimizer=rmsprop",  "algo.rmsprop_alpha=0.95",
-    "algo.rmsprop_centered=true", "algo.optimizer_eps=0.01", NULL,
+    "algo.batch_size=32",      "algo.double_q=false",
+    "algo.loss=huber",         "algo.optimizer=rmsprop",
+    "algo.rmsprop_alpha=0.95", "algo.rmsprop_centered=true",
+    "algo.optimizer_eps=0.01", NULL,
 };
 
 static rein_status update_dqn_of(const rein_experiment *e, bool conv, rein_team *team,

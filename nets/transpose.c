@@ -84,7 +84,8 @@ static inline TARGET_AVX512 void tile_16x16(const float *in, size_t n, float *ou
         for (size_t c = 0; c < 4; c += 2) {
             const v16 a = s[i + c / 2], b = s[i + c / 2 + 2];
             r[i + c] = SHUFFLE(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
-            r[i + c + 1] = SHUFFLE(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+            r[i + c + 1] =
+                SHUFFLE(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
         }
     }
 #define EVEN(a, b) SHUFFLE(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)

@@ -101,7 +101,8 @@ static void unfold_padded(const native_stage *s, const float *in, int n, float *
     }
 }
 
-void native_conv_unfold(const native_stage *s, const native_buffers *b, const float *in, int n)
+/* b->side = what is under the kernel at each pixel. */
+static void unfold(const native_stage *s, const native_buffers *b, const float *in, int n)
 {
     if (s->layer.pad == 0) {
         unfold_inside(s, in, n, b->side);
@@ -134,22 +135,52 @@ REIN_CLONES void native_conv_fold(const native_stage *s, const float *dcols, int
 
 /* ---- products -------------------------------------------------------------------------------- */
 
-void native_conv_forward(const native_stage *s, const native_buffers *b, const float *packed, int n,
-                         float *z)
+void native_conv_forward_product(const native_stage *s, const native_buffers *b,
+                                 const float *packed, int n, float *z)
 {
-    rein_gemm_run(&b->forward, n * s->rows, b->side, packed + s->packed_at, z);
+    const int at_once = s->direct ? 1 : n; /* side holds so many images */
+    for (int i = 0; i < n; i += at_once, z += s->out.size) {
+        rein_gemm_run(&b->forward, at_once * s->rows, b->side, packed + s->packed_at, z);
+    }
 }
 
-void native_conv_weights(const native_stage *s, const native_buffers *b, const float *dz, int n,
-                         float *turned, float *grad)
+void native_conv_weights_product(const native_stage *s, const native_buffers *b, const float *dz,
+                                 int n, float *turned)
 {
     const bool is_turned = native_weights_turned(s->k, s->cols);
+    const int at_once = s->direct ? 1 : n;
+    for (int i = 0; i < n; i += at_once, dz += s->out.size) {
+        rein_gemm_run(&b->weights, at_once * s->rows, is_turned ? b->side : dz,
+                      is_turned ? dz : b->side, turned);
+    }
+}
+
+void native_conv_forward(const native_stage *s, const native_buffers *b, const float *params,
+                         const float *packed, const float *in, int n, float *z, bool *done)
+{
+    *done = s->direct && (s->activation == REIN_LINEAR || s->activation == REIN_RELU);
+    if (s->direct) {
+        native_conv_direct_forward(s, packed, *done ? params + s->bias_at : NULL,
+                                   s->activation == REIN_RELU, in, n, z);
+    } else {
+        unfold(s, b, in, n);
+        native_conv_forward_product(s, b, packed, n, z);
+    }
+}
+
+void native_conv_weights(const native_stage *s, const native_buffers *b, const float *in,
+                         const float *dz, int n, float *turned, float *grad)
+{
+    const bool is_turned = s->direct || native_weights_turned(s->k, s->cols);
     const int c = s->in.dims[2], area = s->layer.kernel_h * s->layer.kernel_w;
     const size_t along_k = is_turned ? (size_t)s->cols : 1,
                  along_out = is_turned ? 1 : (size_t)s->k;
     float *dw = grad + s->weight_at; /* [out, C, area] */
-    rein_gemm_run(&b->weights, n * s->rows, is_turned ? b->side : dz, is_turned ? dz : b->side,
-                  turned);
+    if (s->direct) {
+        native_conv_direct_weights(s, in, dz, n, turned);
+    } else {
+        native_conv_weights_product(s, b, dz, n, turned);
+    }
     for (int o = 0; o < s->cols; o++) {
         const float *from = turned + (size_t)o * along_out;
         for (int j = 0; j < c; j++) {

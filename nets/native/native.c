@@ -74,6 +74,7 @@ static void add_layer(native_net *net, const rein_layer *l, const rein_layer_pla
     s->rows = p->out.dims[0] * p->out.dims[1];
     s->cols = l->units;
     s->k = l->kernel_h * l->kernel_w * p->in.dims[2];
+    s->direct = native_conv_is_direct(s);
     s->packed_back = s->packed_at + aligned(p->n_weights);
     net->base.n_packed = s->packed_back + aligned(p->n_weights);
     net->any_conv = true;
@@ -157,8 +158,8 @@ static size_t lay_out(const native_net *net, native_workspace *w, float *memory)
         if (i > 0 && in > widest) widest = in;
         if (kind == REIN_LAYER_LAYERNORM) b->side = TAKE(rows);
         if (kind == REIN_LAYER_CONV) { /* 16 more: copies go over the end */
-            const size_t cols = rows * (size_t)s->rows * (size_t)s->k;
-            b->side = TAKE(cols + 16);
+            const size_t image = (size_t)s->rows * (size_t)s->k, cols = rows * image;
+            b->side = TAKE((s->direct ? image : cols) + 16);
             if (cols > dcols) dcols = cols;
             weights = (size_t)s->k * (size_t)s->cols;
         } else if (kind == REIN_LAYER_LINEAR && native_weights_turned(s->in.size, s->out.size)) {
@@ -236,13 +237,14 @@ static void forward_product(const native_net *net, const float *params, const fl
     const native_stage *s = &net->stages[i];
     const native_buffers *b = &w->stages[i];
     float *h = b->h ? b->h : y, *z = b->h ? b->z : y;
+    bool done = false;
     if (s->layer.kind == REIN_LAYER_LINEAR) {
         native_linear_forward(s, b, params, packed, in, w->n, z);
     } else {
-        native_conv_unfold(s, b, in, w->n);
-        native_conv_forward(s, b, packed, w->n, z);
+        native_conv_forward(s, b, params, packed, in, w->n, z, &done);
     }
-    rein_activation_forward(s->activation, w->n * s->rows, s->cols, params + s->bias_at, z, h);
+    if (!done)
+        rein_activation_forward(s->activation, w->n * s->rows, s->cols, params + s->bias_at, z, h);
 }
 
 /* An activation that stands alone. */
@@ -310,7 +312,7 @@ static void backward_product(const native_net *net, const float *params, const f
         if (dx) native_linear_inputs(s, b, params, dz, w->n, dx);
         return;
     }
-    native_conv_weights(s, b, dz, w->n, w->turned, grad);
+    native_conv_weights(s, b, in, dz, w->n, w->turned, grad);
     if (!dx) return;
     native_conv_inputs(s, b, packed, dz, w->n, w->dcols);
     native_conv_fold(s, w->dcols, w->n, dx);
@@ -397,7 +399,7 @@ static void native_products(const rein_net *base, const float *params, const flo
         if (s->layer.kind == REIN_LAYER_LINEAR) {
             native_linear_forward(s, b, params, packed, in, n, z);
         } else if (s->layer.kind == REIN_LAYER_CONV) {
-            native_conv_forward(s, b, packed, n, z);
+            native_conv_forward_product(s, b, packed, n, z);
         }
         in = z;
     }
@@ -410,7 +412,7 @@ static void native_products(const rein_net *base, const float *params, const flo
             native_linear_weights(s, b, i > 0 ? w->stages[i - 1].h : x, dz, n, w->turned, grad);
             if (to) native_linear_inputs(s, b, params, dz, n, to);
         } else if (s->layer.kind == REIN_LAYER_CONV) {
-            native_conv_weights(s, b, dz, n, w->turned, grad);
+            native_conv_weights_product(s, b, dz, n, w->turned);
             if (to) native_conv_inputs(s, b, packed, dz, n, w->dcols);
         }
         if (to && has_product(s)) dz = to;

@@ -40,6 +40,40 @@ static void test_options(void **state)
     }
 }
 
+/* Channels in whole vectors, which run from the image itself: every size of tile, of remainder. */
+static void test_whole_vectors(void **state)
+{
+    (void)state;
+    const int rows[] = {1, 3};
+    const char *const layers[] = {
+        "conv 16 1x1, relu",
+        "conv 32 2x1",
+        "conv 16 3x3 stride 2, relu, conv 48 1x2, silu",
+        "conv 16 2x3 stride 3, tanh",
+        "conv 16 3x3, gelu, flatten, linear 3",
+    };
+    for (int width = 3; width <= 19; width++) {
+        const rein_net_spec spec = spec_of(3 + width % 3, width, 1 + width % 7,
+                                           layers[width % (int)(sizeof layers / sizeof *layers)]);
+        check_net(&spec, 3, rows, 2);
+    }
+}
+
+/* A NaN in the image is not lost in a ReLU. */
+static void test_nan(void **state)
+{
+    (void)state;
+    const rein_net_spec spec = spec_of(4, 4, 1, "conv 16 2x2, relu, flatten");
+    setup s = setup_new(&spec, 1, 1);
+    s.x[5] = NAN;
+    run(&s, 1);
+    for (int i = 0; i < 16 * 9; i++) {
+        const int y = i % 9 / 3, x = i % 3;
+        assert_true(isnan(s.y[i]) == (y <= 1 && x <= 1));
+    }
+    setup_free(&s);
+}
+
 /* ---- recorded -------------------------------------------------------------------------------- */
 
 enum { ROWS = 3, PIXELS = 100, CHANNELS = 4, N_OUT = 6, FLAT = 1024, HIDDEN = 128, FILTERS = 16 };
@@ -157,8 +191,8 @@ static void test_recorded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_shapes),        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_whole_vectors), cmocka_unit_test(test_nan),
         cmocka_unit_test(test_recorded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -334,9 +334,8 @@ int main(void)
         cmocka_unit_test(test_recorded),        cmocka_unit_test(test_recorded_clip),
         cmocka_unit_test(test_recorded_polyak), cmocka_unit_test(test_norm_lengths),
         cmocka_unit_test(test_clip_scale),      cmocka_unit_test(test_step_lengths),
-        cmocka_unit_test(test_no_gradient),
-        cmocka_unit_test(test_archive),         cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_no_allocation),
+        cmocka_unit_test(test_no_gradient),     cmocka_unit_test(test_archive),
+        cmocka_unit_test(test_errors),          cmocka_unit_test(test_no_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

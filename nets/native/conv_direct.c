@@ -109,8 +109,9 @@ INLINE void forward_tile(size_t tall, size_t wide, const geometry *g, bool relu,
 #define SIZES(X)                                                                                   \
     X(1, 1)                                                                                        \
     X(1, 2)                                                                                        \
-    X(1, 3) X(1, 4) X(1, 5) X(1, 6) X(1, 7) X(1, 8) X(2, 1) X(2, 2) X(2, 3) X(2, 4) X(2, 5)        \
-        X(2, 6) X(2, 7) X(2, 8)
+    X(1, 3)                                                                                        \
+    X(1, 4)                                                                                        \
+    X(1, 5) X(1, 6) X(1, 7) X(1, 8) X(2, 1) X(2, 2) X(2, 3) X(2, 4) X(2, 5) X(2, 6) X(2, 7) X(2, 8)
 #define FUNCTION(tall, wide)                                                                       \
     static TARGET void forward_##tall##x##wide(const geometry *g, bool relu, const float *x,       \
                                                const float *w, const float *bias, float *z)        \

@@ -21,8 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/rng.h"
-#include "base/status.h"
+#include "nets/net.h"
 
 /* Words of config choices, in this order. */
 #define REIN_CELL_WORDS "lstm|gru"
@@ -30,13 +29,16 @@ typedef enum rein_cell_kind { REIN_LSTM, REIN_GRU } rein_cell_kind;
 
 typedef struct rein_cell_spec {
     rein_cell_kind kind;
-    int n_in, n_hidden; /* I, H */
+    int n_in, n_hidden;        /* I, H */
+    rein_engine_choice engine; /* auto: native */
+    rein_net_device device;
 } rein_cell_spec;
 
 typedef struct rein_cell rein_cell;
 typedef struct rein_cell_workspace rein_cell_workspace;
 
-/* Errors: REIN_EINVAL, REIN_ENOMEM. */
+/* Errors: REIN_EINVAL, REIN_ENOMEM; those of the engine that is asked for where it cannot be had.
+ */
 rein_status rein_cell_create(const rein_cell_spec *spec, rein_cell **out);
 void rein_cell_free(rein_cell *cell); /* NULL: does nothing */
 
@@ -85,7 +87,8 @@ rein_status rein_cell_backward(const rein_cell *cell, const float *params,
                                float *dx, float *dstate);
 
 /* The matrix products of one forward and one backward (without dx when dx is NULL) and nothing
- * else, with the same kernels on the same arrays: the limit that a benchmark compares with. */
+ * else, with the same kernels on the same arrays: the limit that a benchmark compares with. Of the
+ * native engine; in the torch engine it does nothing. */
 void rein_cell_products(const rein_cell *cell, const float *params, const float *packed,
                         rein_cell_workspace *workspace, const float *x, int n_steps, int rows,
                         float *grad, float *dx);

@@ -86,7 +86,36 @@ static rein_status draw_product(const rein_layer_place *p, const rein_layer *l, 
     return REIN_OK;
 }
 
-/* torch's own for recurrent layers: all uniform +-1/sqrt(units). The same for attention. */
+/* Projection as the others; positions small; every block as torch.nn.TransformerEncoderLayer
+ * begins: q, k, v Xavier, the other products kaiming of torch.nn.Linear, norms 1 and 0. */
+static rein_status draw_attention(const rein_layer_place *p, const rein_layer *l, rein_init init,
+                                  double gain, rein_rng *rng, float *params)
+{
+    const size_t d = (size_t)l->units, in = (size_t)p->in.dims[p->in.n_dims - 1];
+    const size_t positions = (size_t)p->out.dims[0] * d;
+    const rein_layer linear = {.kind = REIN_LAYER_LINEAR, .units = l->units};
+    const rein_layer_place projection = {
+        .weight_at = p->weight_at, .n_weights = d * in, .bias_at = p->weight_at + d * in};
+    REIN_TRY(draw_product(&projection, &linear, init, gain, rng, params));
+    float *at = params + projection.bias_at + d;
+    for (size_t i = 0; i < positions; i++) *at++ = 0.02f * (float)rein_rng_normal(rng);
+    for (int b = 0; b < l->blocks; b++) {
+        uniform(at, 3 * d * d, sqrt(6.0 / (4.0 * (double)d)), rng);
+        at += 3 * d * d;
+        for (size_t i = 0; i < 3 * d; i++) *at++ = 0;
+        uniform(at, d * d, 1 / sqrt((double)d), rng);
+        at += d * d;
+        for (size_t i = 0; i < d; i++) *at++ = 0;
+        uniform(at, 4 * d * d + 4 * d, 1 / sqrt((double)d), rng);
+        at += 4 * d * d + 4 * d;
+        uniform(at, 4 * d * d + d, 1 / sqrt(4.0 * (double)d), rng);
+        at += 4 * d * d + d;
+        for (size_t i = 0; i < 4 * d; i++) *at++ = i / d % 2 == 0 ? 1 : 0;
+    }
+    return REIN_OK;
+}
+
+/* torch's own for recurrent layers: all uniform +-1/sqrt(units). */
 static void draw_recurrent(const rein_layer_place *p, const rein_layer *l, rein_rng *rng,
                            float *params)
 {
@@ -118,8 +147,10 @@ rein_status rein_net_init(const rein_net *net, rein_init init, double gain_hidde
             break;
         case REIN_LAYER_LSTM:
         case REIN_LAYER_GRU:
-        case REIN_LAYER_ATTENTION:
             draw_recurrent(p, l, rng, params);
+            break;
+        case REIN_LAYER_ATTENTION:
+            REIN_TRY(draw_attention(p, l, init, gain_hidden, rng, params));
             break;
         case REIN_LAYER_ACTIVATION:
         case REIN_LAYER_FLATTEN:

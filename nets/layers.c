@@ -382,7 +382,8 @@ static rein_status place_attention(const rein_layer *l, rein_layer_place *p)
     const int channels = p->in.dims[p->in.n_dims - 1];
     const size_t d = (size_t)l->units;
     const size_t block = 4 * d * d + 4 * d + 8 * d * d + 5 * d + 4 * d;
-    p->n_weights = d * (size_t)channels + d + (size_t)l->blocks * block;
+    const size_t tokens = (size_t)(p->in.size / channels);
+    p->n_weights = d * (size_t)channels + d + tokens * d + (size_t)l->blocks * block;
     if (shape_set(&p->out, 2, (int[]){p->in.size / channels, l->units})) return REIN_OK;
     return rein_fail(REIN_EINVAL, "gives too many numbers");
 }
@@ -430,6 +431,10 @@ static rein_status place_layer(const rein_layer *l, int index, rein_layer_place 
 /* Numbers of a row that a layer needs room for. */
 static int64_t work_of(const rein_layer *l, const rein_layer_place *p)
 {
+    if (l->kind == REIN_LAYER_ATTENTION) { /* every token looks at every other, with each head */
+        const int64_t tokens = p->out.dims[0];
+        return l->blocks * (9 * (int64_t)p->out.size + l->heads * tokens * tokens);
+    }
     if (l->kind != REIN_LAYER_CONV) return p->out.size;
     const int64_t pixels = (int64_t)p->out.dims[0] * p->out.dims[1];
     return p->out.size + pixels * l->kernel_h * l->kernel_w * p->in.dims[2];

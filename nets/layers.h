@@ -44,8 +44,9 @@ typedef struct rein_shape {
  * from weight_at, then `n_biases` from bias_at. Layouts that are not plain:
  *   layernorm  weight [n], bias [n]        embedding  W [values, units], no bias
  *   lstm, gru  W_ih, W_hh, then b_ih, b_hh (gates i f g o; r z n)
- *   attention  tokens [H W] or [T] of C numbers: projection [dim, C], [dim], then for each block
- *              torch's TransformerEncoderLayer with 4 dim hidden units; all counted as weights */
+ *   attention  tokens [H W] or [T] of C numbers: projection [dim, C], [dim], positions [tokens,
+ *              dim], then for each block torch's TransformerEncoderLayer(norm_first=True) with
+ *              4 dim hidden units, relu and no dropout; all counted as weights */
 typedef struct rein_layer_place {
     rein_shape in, out;
     size_t weight_at, n_weights, bias_at, n_biases;

@@ -11,9 +11,15 @@
 static const rein_engine *const engines[] = {
     [REIN_ENGINE_AUTO] = NULL,
     [REIN_ENGINE_NATIVE] = &rein_engine_native,
-    [REIN_ENGINE_TORCH] = NULL,
+    [REIN_ENGINE_TORCH] = &rein_engine_torch,
 };
 enum { N_ENGINES = sizeof engines / sizeof engines[0] };
+
+const rein_engine *rein_engine_at(rein_engine_choice choice)
+{
+    if (choice == REIN_ENGINE_AUTO) choice = REIN_ENGINE_NATIVE;
+    return (int)choice > 0 && (int)choice < N_ENGINES ? engines[choice] : NULL;
+}
 
 /* The engine for a spec whose layout is right. The message of `auto` is that of the last engine. */
 static rein_status choose(const rein_net_spec *spec, const rein_engine **out)
@@ -22,9 +28,6 @@ static rein_status choose(const rein_net_spec *spec, const rein_engine **out)
     if ((int)spec->engine < REIN_ENGINE_AUTO || spec->engine > REIN_ENGINE_TORCH) {
         return rein_fail(REIN_EINVAL, "engine %d is not one of " REIN_ENGINE_WORDS,
                          (int)spec->engine);
-    }
-    if (spec->engine == REIN_ENGINE_TORCH && !engines[REIN_ENGINE_TORCH]) {
-        return rein_fail(REIN_EUNSUPPORTED, "net.engine=torch: this build has no torch engine");
     }
     rein_status status = REIN_OK;
     for (int i = 0; i < N_ENGINES && !*out; i++) {
@@ -130,6 +133,7 @@ rein_status rein_net_backward(const rein_net *net, const float *params, const fl
 void rein_net_products(const rein_net *net, const float *params, const float *packed,
                        rein_net_workspace *workspace, const float *x, int n, float *y, float *grad)
 {
+    if (!net->engine->products) return;
     net->engine->products(net, params, packed, workspace, x, n, y, grad);
 }
 

@@ -7,7 +7,7 @@
  * the other in the order of torch's parameters() (nets/layers.h): a linear layer's W [out, in],
  * then b [out]; a convolution's W [out, in, kh, kw], then b [out]. So a vector means the same in
  * every engine. A workspace belongs to one thread; the net itself is immutable, so any number of
- * threads may call at once. Nothing but create functions allocates.
+ * threads may call at once. Nothing but create functions allocates (libtorch does).
  *
  * Images are [H, W, C] (as environments write them); `flatten` puts them in the order C, H, W.
  *
@@ -76,11 +76,19 @@ typedef enum rein_engine_choice {
     REIN_ENGINE_TORCH,
 } rein_engine_choice;
 
+/* Words of the config choice `net.device`, in this order. */
+#define REIN_NET_DEVICE_WORDS "cpu|cuda"
+typedef enum rein_net_device {
+    REIN_NET_CPU,
+    REIN_NET_CUDA, /* the torch engine on the first GPU */
+} rein_net_device;
+
 typedef struct rein_net_spec {
     int n_dims, shape[REIN_NET_DIMS]; /* of one row of x: [n], or an image [H, W, C] */
     int n_layers;
     rein_layer layers[REIN_MAX_LAYERS]; /* [n_layers] */
     rein_engine_choice engine;
+    rein_net_device device;
     float input_scale; /* EMBEDDING: x times this is a whole number (u8 observations come divided
                           by their bound); 0 means 1 */
 } rein_net_spec;
@@ -97,7 +105,7 @@ rein_status rein_net_create(const rein_net_spec *spec, rein_net **out);
 void rein_net_free(rein_net *net); /* NULL: does nothing */
 
 const rein_net_spec *rein_net_get_spec(const rein_net *net);
-const char *rein_net_engine(const rein_net *net); /* "native" */
+const char *rein_net_engine(const rein_net *net); /* "native" or "torch" */
 int rein_net_n_in(const rein_net *net);           /* numbers in a row of x */
 int rein_net_n_out(const rein_net *net);          /* numbers in a row of y */
 size_t rein_net_n_params(const rein_net *net);    /* P */
@@ -141,7 +149,9 @@ rein_status rein_net_backward(const rein_net *net, const float *params, const fl
 /* The matrix products of one forward and one backward (without dx) and nothing else, with the same
  * kernels on the same arrays: the limit that a benchmark compares an update with. What it computes
  * of linear layers is the network without biases and activations; the workspace's last forward is
- * lost. y     out  [n, n_out] f32 grad  out  [P] f32 (biases untouched); NULL: of forward alone
+ * lost. Of the native engine; in the torch engine it does nothing.
+ *   y     out  [n, n_out] f32
+ *   grad  out  [P] f32 (biases untouched); NULL: of forward alone
  * Allocates: no. */
 void rein_net_products(const rein_net *net, const float *params, const float *packed,
                        rein_net_workspace *workspace, const float *x, int n, float *y, float *grad);

@@ -51,11 +51,17 @@ static rein_status create_parts(const rein_net_spec *spec, rein_recurrent *net)
         encoder.n_layers = at;
         REIN_TRY(rein_net_create(&encoder, &net->encoder));
     }
-    const rein_cell_spec cell_spec = {cell->kind == REIN_LAYER_LSTM ? REIN_LSTM : REIN_GRU,
-                                      net->n_encoded, net->n_cell};
+    const rein_cell_spec cell_spec = {
+        .kind = cell->kind == REIN_LAYER_LSTM ? REIN_LSTM : REIN_GRU,
+        .n_in = net->n_encoded,
+        .n_hidden = net->n_cell,
+        .engine = spec->engine,
+        .device = spec->device,
+    };
     REIN_TRY(rein_cell_create(&cell_spec, &net->cell));
     rein_net_spec head = rein_net_spec_mlp(net->n_cell, NULL, 0, REIN_LINEAR, layout.n_out);
     head.engine = spec->engine;
+    head.device = spec->device;
     REIN_TRY(rein_net_create(&head, &net->head));
     net->cell_at = layout.layers[at].weight_at;
     net->head_at = layout.layers[at + 1].weight_at;

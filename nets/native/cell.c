@@ -5,7 +5,7 @@
  *
  * `packed` holds weight_ih^T [I, GH], weight_hh^T [H, GH] and the bias [GH] of the input's part:
  * bias_ih + bias_hh, but bias_ih alone for the GRU's n, whose bias_hh [H] follows. */
-#include "nets/cell.h"
+#include "nets/engine.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -13,21 +13,17 @@
 
 #include "nets/activation.h"
 #include "nets/gemm.h"
-#include "nets/layers.h"
 #include "nets/simd.h"
 #include "nets/tanh.h"
 #include "nets/transpose.h"
 
-enum { MAX_HIDDEN = 1 << 16, MAX_IN = 1 << 20 };
+typedef struct native_cell {
+    rein_cell base;
+    size_t packed_hh_at, packed_bias_at, packed_n_bias_at;
+} native_cell;
 
-struct rein_cell {
-    rein_cell_spec spec;
-    int gates; /* G H */
-    size_t hh_at, ih_bias_at, hh_bias_at, n_params;
-    size_t packed_hh_at, packed_bias_at, packed_n_bias_at, n_packed;
-};
-
-struct rein_cell_workspace {
+typedef struct native_cell_workspace {
+    rein_cell_workspace base;
     int max_steps, max_rows;
     int n_steps, rows;  /* of the last forward */
     const float *x;     /* [T, rows, I] of the last forward */
@@ -43,112 +39,49 @@ struct rein_cell_workspace {
     rein_gemm_plan input, state; /* forward: x weight_ih^T, h weight_hh^T */
     rein_gemm_plan dx, dh;       /* dgates weight_ih, dgates weight_hh */
     rein_gemm_plan dw_ih, dw_hh; /* dgates^T x, dgates^T h_in */
-};
+} native_cell_workspace;
 
 static size_t aligned(size_t n)
 {
     return (n + 15) / 16 * 16;
 }
 
-rein_status rein_cell_create(const rein_cell_spec *spec, rein_cell **out)
+static rein_status cell_create(const rein_cell *base, rein_cell **out)
 {
-    *out = NULL;
-    if ((int)spec->kind < REIN_LSTM || spec->kind > REIN_GRU) {
-        return rein_fail(REIN_EINVAL, "cell %d is not one of " REIN_CELL_WORDS, (int)spec->kind);
-    }
-    if (spec->n_in < 1 || spec->n_in > MAX_IN || spec->n_hidden < 1 ||
-        spec->n_hidden > MAX_HIDDEN) {
-        return rein_fail(REIN_EINVAL,
-                         "a cell of %d inputs and %d units: 1 to %d and 1 to %d are possible",
-                         spec->n_in, spec->n_hidden, MAX_IN, MAX_HIDDEN);
-    }
-    rein_cell *cell = calloc(1, sizeof *cell);
+    native_cell *cell = calloc(1, sizeof *cell);
     if (!cell) return rein_fail(REIN_ENOMEM, "no memory for a cell");
-    cell->spec = *spec;
-    cell->gates = (spec->kind == REIN_LSTM ? 4 : 3) * spec->n_hidden;
-    const size_t g = (size_t)cell->gates, n = (size_t)spec->n_in, h = (size_t)spec->n_hidden;
-    cell->hh_at = g * n;
-    cell->ih_bias_at = cell->hh_at + g * h;
-    cell->hh_bias_at = cell->ih_bias_at + g;
-    cell->n_params = cell->hh_bias_at + g;
+    const size_t g = (size_t)base->gates, n = (size_t)base->spec.n_in;
+    const size_t h = (size_t)base->spec.n_hidden;
+    cell->base = *base;
     cell->packed_hh_at = aligned(g * n);
     cell->packed_bias_at = cell->packed_hh_at + aligned(g * h);
     cell->packed_n_bias_at = cell->packed_bias_at + aligned(g);
-    cell->n_packed = cell->packed_n_bias_at + aligned(h);
-    *out = cell;
+    cell->base.n_packed = cell->packed_n_bias_at + aligned(h);
+    *out = &cell->base;
     return REIN_OK;
 }
 
-void rein_cell_free(rein_cell *cell)
+static void cell_free(rein_cell *cell)
 {
     free(cell);
 }
 
-size_t rein_cell_n_params(const rein_cell *cell)
+static void cell_pack(const rein_cell *cell, const float *params, float *packed)
 {
-    return cell->n_params;
-}
-
-size_t rein_cell_n_packed(const rein_cell *cell)
-{
-    return cell->n_packed;
-}
-
-int rein_cell_n_state(const rein_cell *cell)
-{
-    return cell->spec.kind == REIN_LSTM ? 2 * cell->spec.n_hidden : cell->spec.n_hidden;
-}
-
-/* An orthogonal [rows, n] matrix, by way of a network of one layer. */
-static rein_status orthogonal(int rows, int n, rein_rng *rng, float *weight)
-{
-    rein_net *net;
-    const rein_net_spec spec = rein_net_spec_mlp(n, NULL, 0, REIN_LINEAR, rows);
-    REIN_TRY(rein_net_create(&spec, &net));
-    float *params = malloc(rein_net_n_params(net) * sizeof *params);
-    rein_status status = REIN_OK;
-    if (!params) {
-        status = rein_fail(REIN_ENOMEM, "no memory to draw a %d x %d matrix", rows, n);
-    } else {
-        status = rein_net_init(net, REIN_INIT_ORTHOGONAL, 1, 1, rng, params);
-    }
-    if (status == REIN_OK) memcpy(weight, params, (size_t)rows * (size_t)n * sizeof *weight);
-    free(params);
-    rein_net_free(net);
-    return status;
-}
-
-rein_status rein_cell_init(const rein_cell *cell, int horizon, rein_rng *rng, float *params)
-{
-    memset(params + cell->ih_bias_at, 0, 2 * (size_t)cell->gates * sizeof *params);
-    REIN_TRY(orthogonal(cell->gates, cell->spec.n_in, rng, params));
-    REIN_TRY(orthogonal(cell->gates, cell->spec.n_hidden, rng, params + cell->hh_at));
-    if (horizon <= 2) return REIN_OK;
-    const int h = cell->spec.n_hidden;
-    float *bias = params + cell->ih_bias_at;
-    for (int j = 0; j < h; j++) {
-        const float b = (float)log(rein_rng_uniform_in(rng, 1, horizon - 1));
-        bias[h + j] = b;                                /* f or z */
-        if (cell->spec.kind == REIN_LSTM) bias[j] = -b; /* i */
-    }
-    return REIN_OK;
-}
-
-void rein_cell_pack(const rein_cell *cell, const float *params, float *packed)
-{
+    const native_cell *own = (const native_cell *)cell;
     const int g = cell->gates, h = cell->spec.n_hidden;
     const int joined = cell->spec.kind == REIN_LSTM ? g : 2 * h;
     const float *ih = params + cell->ih_bias_at, *hh = params + cell->hh_bias_at;
-    float *bias = packed + cell->packed_bias_at;
+    float *bias = packed + own->packed_bias_at;
     rein_transpose(g, cell->spec.n_in, params, packed);
-    rein_transpose(g, h, params + cell->hh_at, packed + cell->packed_hh_at);
+    rein_transpose(g, h, params + cell->hh_at, packed + own->packed_hh_at);
     for (int j = 0; j < g; j++) bias[j] = j < joined ? ih[j] + hh[j] : ih[j];
-    for (int j = joined; j < g; j++) packed[cell->packed_n_bias_at + (size_t)(j - joined)] = hh[j];
+    for (int j = joined; j < g; j++) packed[own->packed_n_bias_at + (size_t)(j - joined)] = hh[j];
 }
 
 /* ---- workspace ------------------------------------------------------------------------------- */
 
-static rein_status workspace_memory(const rein_cell *cell, rein_cell_workspace *w)
+static rein_status workspace_memory(const rein_cell *cell, native_cell_workspace *w)
 {
     const bool lstm = cell->spec.kind == REIN_LSTM;
     const size_t rows = (size_t)w->max_rows, all = rows * (size_t)w->max_steps;
@@ -184,14 +117,10 @@ static rein_status workspace_memory(const rein_cell *cell, rein_cell_workspace *
     return REIN_OK;
 }
 
-rein_status rein_cell_workspace_create(const rein_cell *cell, int max_steps, int max_rows,
-                                       rein_cell_workspace **out)
+static rein_status cell_workspace_create(const rein_cell *cell, int max_steps, int max_rows,
+                                         rein_cell_workspace **out)
 {
-    *out = NULL;
-    if (max_steps < 1 || max_rows < 1 || (double)max_steps * max_rows * cell->gates > 0x1p40) {
-        return rein_fail(REIN_EINVAL, "a workspace for %d steps of %d rows", max_steps, max_rows);
-    }
-    rein_cell_workspace *w = calloc(1, sizeof *w);
+    native_cell_workspace *w = calloc(1, sizeof *w);
     if (!w) return rein_fail(REIN_ENOMEM, "no memory for a workspace");
     w->max_steps = max_steps;
     w->max_rows = max_rows;
@@ -209,15 +138,15 @@ rein_status rein_cell_workspace_create(const rein_cell *cell, int max_steps, int
     rein_gemm_prepare(&w->dh, REIN_GEMM_ROWS_NN, max_rows, g, h);
     rein_gemm_prepare(&w->dw_ih, REIN_GEMM_ROWS_TN, all, g, n);
     rein_gemm_prepare(&w->dw_hh, REIN_GEMM_ROWS_TN, all, g, h);
-    *out = w;
+    *out = &w->base;
     return REIN_OK;
 }
 
-void rein_cell_workspace_free(rein_cell_workspace *workspace)
+static void cell_workspace_free(rein_cell_workspace *workspace)
 {
-    if (!workspace) return;
-    free(workspace->memory);
-    free(workspace);
+    native_cell_workspace *w = (native_cell_workspace *)workspace;
+    free(w->memory);
+    free(w);
 }
 
 /* ---- passes over the gates of one step ------------------------------------------------------- */
@@ -355,15 +284,17 @@ static void state_join(const rein_cell *cell, int rows, const float *h, const fl
     }
 }
 
-rein_status rein_cell_forward(const rein_cell *cell, const float *params, const float *packed,
-                              rein_cell_workspace *w, const float *x, const uint8_t *start,
-                              int n_steps, int rows, float *state, float *y)
+static rein_status cell_forward(const rein_cell *cell, const float *params, const float *packed,
+                                rein_cell_workspace *workspace, const float *x,
+                                const uint8_t *start, int n_steps, int rows, float *state, float *y)
 {
+    const native_cell *own = (const native_cell *)cell;
+    native_cell_workspace *w = (native_cell_workspace *)workspace;
     (void)params;
     const bool lstm = cell->spec.kind == REIN_LSTM;
     const int size = cell->spec.n_hidden, all = n_steps * rows;
     const size_t step = (size_t)rows * (size_t)size, gates = (size_t)rows * (size_t)cell->gates;
-    const float *bias = packed + cell->packed_bias_at;
+    const float *bias = packed + own->packed_bias_at;
     w->x = x;
     w->n_steps = n_steps;
     w->rows = rows;
@@ -377,12 +308,12 @@ rein_status rein_cell_forward(const rein_cell *cell, const float *params, const 
         float *z = w->gates + (size_t)t * gates;
         float *by_state = w->by_state + (lstm ? 0 : (size_t)t * gates);
         scale_rows(rows, size, keep, h, w->h_in + at);
-        rein_gemm_run(&w->state, rows, w->h_in + at, packed + cell->packed_hh_at, by_state);
+        rein_gemm_run(&w->state, rows, w->h_in + at, packed + own->packed_hh_at, by_state);
         if (lstm) {
             scale_rows(rows, size, keep, w->c, w->c_in + at);
             lstm_gates(rows, size, bias, by_state, w->c_in + at, z, w->tanh_c + at, w->c, y + at);
         } else {
-            gru_gates(rows, size, bias, packed + cell->packed_n_bias_at, w->h_in + at, by_state, z,
+            gru_gates(rows, size, bias, packed + own->packed_n_bias_at, w->h_in + at, by_state, z,
                       y + at);
         }
         h = y + at;
@@ -392,7 +323,7 @@ rein_status rein_cell_forward(const rein_cell *cell, const float *params, const 
 }
 
 /* Gradients by weights and inputs from those by the gates of all steps. */
-static void cell_weights(const rein_cell *cell, const float *params, rein_cell_workspace *w,
+static void cell_weights(const rein_cell *cell, const float *params, native_cell_workspace *w,
                          float *grad, float *dx)
 {
     const int all = w->n_steps * w->rows;
@@ -402,9 +333,11 @@ static void cell_weights(const rein_cell *cell, const float *params, rein_cell_w
     if (dx) rein_gemm_run(&w->dx, all, w->gates, params, dx);
 }
 
-rein_status rein_cell_backward(const rein_cell *cell, const float *params, rein_cell_workspace *w,
-                               const float *dy, float *grad, float *dx, float *dstate)
+static rein_status cell_backward(const rein_cell *cell, const float *params,
+                                 rein_cell_workspace *workspace, const float *dy, float *grad,
+                                 float *dx, float *dstate)
 {
+    native_cell_workspace *w = (native_cell_workspace *)workspace;
     const bool lstm = cell->spec.kind == REIN_LSTM;
     const int size = cell->spec.n_hidden, rows = w->rows, all = w->n_steps * rows;
     const size_t step = (size_t)rows * (size_t)size, gates = (size_t)rows * (size_t)cell->gates;
@@ -442,10 +375,12 @@ rein_status rein_cell_backward(const rein_cell *cell, const float *params, rein_
     return REIN_OK;
 }
 
-void rein_cell_products(const rein_cell *cell, const float *params, const float *packed,
-                        rein_cell_workspace *w, const float *x, int n_steps, int rows, float *grad,
-                        float *dx)
+static void cell_products(const rein_cell *cell, const float *params, const float *packed,
+                          rein_cell_workspace *workspace, const float *x, int n_steps, int rows,
+                          float *grad, float *dx)
 {
+    const native_cell *own = (const native_cell *)cell;
+    native_cell_workspace *w = (native_cell_workspace *)workspace;
     const bool lstm = cell->spec.kind == REIN_LSTM;
     const size_t step = (size_t)rows * (size_t)cell->spec.n_hidden;
     const size_t gates = (size_t)rows * (size_t)cell->gates;
@@ -454,7 +389,7 @@ void rein_cell_products(const rein_cell *cell, const float *params, const float 
     w->rows = rows;
     rein_gemm_run(&w->input, n_steps * rows, x, packed, w->gates);
     for (int t = 0; t < n_steps; t++) {
-        rein_gemm_run(&w->state, rows, w->h_in + (size_t)t * step, packed + cell->packed_hh_at,
+        rein_gemm_run(&w->state, rows, w->h_in + (size_t)t * step, packed + own->packed_hh_at,
                       w->by_state + (lstm ? 0 : (size_t)t * gates));
     }
     for (int t = n_steps - 1; t > 0; t--) {
@@ -462,3 +397,14 @@ void rein_cell_products(const rein_cell *cell, const float *params, const float 
     }
     cell_weights(cell, params, w, grad, dx);
 }
+
+const rein_cell_engine rein_cells_native = {
+    .create = cell_create,
+    .free = cell_free,
+    .pack = cell_pack,
+    .workspace_create = cell_workspace_create,
+    .workspace_free = cell_workspace_free,
+    .forward = cell_forward,
+    .backward = cell_backward,
+    .products = cell_products,
+};

@@ -21,6 +21,10 @@ static size_t aligned(size_t n)
 
 static rein_status native_can_run(const rein_net_spec *spec)
 {
+    if (spec->device != REIN_NET_CPU) {
+        return rein_fail(REIN_EUNSUPPORTED, "net.device=cuda: the native engine computes on the "
+                                            "CPU: use net.engine=torch");
+    }
     for (int i = 0; i < spec->n_layers; i++) {
         const rein_layer_kind kind = spec->layers[i].kind;
         if (kind != REIN_LAYER_LSTM && kind != REIN_LAYER_GRU && kind != REIN_LAYER_ATTENTION) {
@@ -430,4 +434,5 @@ const rein_engine rein_engine_native = {
     .forward = native_forward,
     .backward = native_backward,
     .products = native_products,
+    .cells = &rein_cells_native,
 };

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -92,6 +93,24 @@ static rein_status module_check(const rein_torch_table *table, const char *path)
                      table->abi == REIN_TORCH_ABI ? ", with other functions" : "");
 }
 
+/* Where this program computes with OpenBLAS, libtorch must take BLAS and LAPACK from the same build
+ * of it: all builds share one name, libopenblas.so.0, and the system's choice for libblas.so.3 may
+ * be of another, whose functions the loaded one lacks. Nothing is lost where this fails. */
+static void blas_match(void)
+{
+    void *ours = dlopen("libopenblas.so.0", RTLD_LAZY | RTLD_NOLOAD);
+    struct link_map *map = NULL;
+    if (ours == NULL || dlinfo(ours, RTLD_DI_LINKMAP, &map) != 0 || map == NULL) return;
+    const char *slash = strrchr(map->l_name, '/');
+    for (int i = 0; i < 2 && slash != NULL; i++) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof path, "%.*s/%s", (int)(slash - map->l_name), map->l_name,
+                 i == 0 ? "libblas.so.3" : "liblapack.so.3");
+        dlopen(path, RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE);
+    }
+    dlerror();
+}
+
 /* Open, check, publish. A module that fails stays open: libtorch does not survive being unloaded.
  */
 static rein_status module_open(void)
@@ -102,6 +121,7 @@ static rein_status module_open(void)
     size_t before = resident_bytes();
     module_find(path, folder);
     if (strchr(path, '/') != NULL && access(path, F_OK) != 0) return module_missing(path, folder);
+    blas_match();
     void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (module == NULL) {
         const char *why = dlerror();

@@ -388,15 +388,17 @@ static void test_init(void **state)
 static void test_refused(void **state)
 {
     (void)state;
-    const rein_cell_spec bad[] = {
-        {REIN_LSTM, 0, 4}, {REIN_GRU, 4, 0}, {REIN_LSTM, 4, 1 << 20}, {(rein_cell_kind)2, 4, 4}};
+    const rein_cell_spec bad[] = {{.kind = REIN_LSTM, .n_in = 0, .n_hidden = 4},
+                                  {.kind = REIN_GRU, .n_in = 4, .n_hidden = 0},
+                                  {.kind = REIN_LSTM, .n_in = 4, .n_hidden = 1 << 20},
+                                  {.kind = (rein_cell_kind)2, .n_in = 4, .n_hidden = 4}};
     rein_cell *cell;
     for (int i = 0; i < 4; i++) {
         assert_int_equal(rein_cell_create(&bad[i], &cell), REIN_EINVAL);
         assert_null(cell);
     }
     assert_non_null(strstr(rein_error_message(), "lstm|gru"));
-    const rein_cell_spec good = {REIN_LSTM, 4, 4};
+    const rein_cell_spec good = {.kind = REIN_LSTM, .n_in = 4, .n_hidden = 4};
     rein_cell_workspace *workspace;
     assert_int_equal(rein_cell_create(&good, &cell), REIN_OK);
     assert_int_equal(rein_cell_workspace_create(cell, 0, 1, &workspace), REIN_EINVAL);

@@ -1,6 +1,9 @@
 #include "nets/gemm.h"
 
 #include <cblas.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
 #include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -12,7 +15,8 @@
 #include <libxsmm.h>
 #endif
 
-/* OpenBLAS would start a team of its own for larger products: our threads are enough. */
+/* OpenBLAS would share a larger product among threads, but inside a team: the same bytes for any
+ * number of threads come from one. Its OpenMP build asks OpenMP how many, its other one itself. */
 static pthread_once_t openblas_once = PTHREAD_ONCE_INIT;
 
 static void openblas_single_threaded(void)
@@ -20,25 +24,34 @@ static void openblas_single_threaded(void)
     openblas_set_num_threads(1);
 }
 
+static void gemm(CBLAS_TRANSPOSE turn_a, CBLAS_TRANSPOSE turn_b, int m, int n, int k,
+                 const float *a, int lda, const float *b, int ldb, float *c, int accumulate)
+{
+#ifdef _OPENMP
+    const int before = omp_get_max_threads();
+    omp_set_num_threads(1);
+#endif
+    pthread_once(&openblas_once, openblas_single_threaded);
+    cblas_sgemm(CblasRowMajor, turn_a, turn_b, m, n, k, 1.0f, a, lda, b, ldb,
+                accumulate ? 1.0f : 0.0f, c, n);
+#ifdef _OPENMP
+    omp_set_num_threads(before);
+#endif
+}
+
 void rein_gemm_nn(int m, int n, int k, const float *a, const float *b, float *c, int accumulate)
 {
-    pthread_once(&openblas_once, openblas_single_threaded);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1.0f, a, k, b, n,
-                accumulate ? 1.0f : 0.0f, c, n);
+    gemm(CblasNoTrans, CblasNoTrans, m, n, k, a, k, b, n, c, accumulate);
 }
 
 void rein_gemm_tn(int m, int n, int k, const float *a, const float *b, float *c, int accumulate)
 {
-    pthread_once(&openblas_once, openblas_single_threaded);
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, k, 1.0f, a, m, b, n,
-                accumulate ? 1.0f : 0.0f, c, n);
+    gemm(CblasTrans, CblasNoTrans, m, n, k, a, m, b, n, c, accumulate);
 }
 
 void rein_gemm_nt(int m, int n, int k, const float *a, const float *b, float *c, int accumulate)
 {
-    pthread_once(&openblas_once, openblas_single_threaded);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m, n, k, 1.0f, a, k, b, k,
-                accumulate ? 1.0f : 0.0f, c, n);
+    gemm(CblasNoTrans, CblasTrans, m, n, k, a, k, b, k, c, accumulate);
 }
 
 /* LIBXSMM is column-major: its C^T [n, m] = B^T A^T takes our B first. A transposed first factor

@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "base/rng.h"
+#include "base/team.h"
 #include "nets/gemm.h"
 #include "tests/alloc_count.h"
 
@@ -137,6 +138,50 @@ static void test_no_allocation(void **state)
     free(c);
 }
 
+/* One product by several threads at once, again and again: OpenBLAS' serial build got about one in
+ * ten thousand wrong. A product that is large enough for a thread team of OpenBLAS' own gives the
+ * same bytes inside a team and outside. */
+enum { SIDE = 64, LARGE = 300, REPEATS = 10000 };
+typedef struct products {
+    const float *a, *b, *expected;
+    int side, repeats, n_wrong[4];
+} products;
+
+static rein_status multiply(void *context, int block, int thread)
+{
+    (void)thread;
+    products *p = context;
+    const size_t bytes = sizeof(float) * (size_t)p->side * (size_t)p->side;
+    float *c = malloc(bytes);
+    if (!c) return rein_fail(REIN_ENOMEM, "no memory for a product");
+    for (int i = 0; i < p->repeats; i++) {
+        rein_gemm_nn(p->side, p->side, p->side, p->a, p->b, c, 0);
+        p->n_wrong[block] += memcmp(c, p->expected, bytes) != 0;
+    }
+    free(c);
+    return REIN_OK;
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    rein_team *team;
+    assert_int_equal(rein_team_create(4, &team), REIN_OK);
+    for (int large = 0; large < 2; large++) {
+        products p = {.side = large ? LARGE : SIDE, .repeats = large ? 3 : REPEATS};
+        float *a = random_matrix(p.side, p.side, 1), *b = random_matrix(p.side, p.side, 2);
+        float *c = random_matrix(p.side, p.side, 3);
+        rein_gemm_nn(p.side, p.side, p.side, a, b, c, 0);
+        p.a = a, p.b = b, p.expected = c;
+        assert_int_equal(rein_team_run(team, 4, multiply, &p), REIN_OK);
+        for (int i = 0; i < 4; i++) assert_int_equal(p.n_wrong[i], 0);
+        free(a);
+        free(b);
+        free(c);
+    }
+    rein_team_free(team);
+}
+
 static void test_library(void **state)
 {
     (void)state;
@@ -147,9 +192,8 @@ static void test_library(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_any_shape),
-        cmocka_unit_test(test_plans),
-        cmocka_unit_test(test_no_allocation),
+        cmocka_unit_test(test_any_shape),     cmocka_unit_test(test_plans),
+        cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_threads),
         cmocka_unit_test(test_library),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -93,7 +93,8 @@ static void compare_cell_grad(const sequence *s, const rein_cell_spec *spec, con
 
 static void cell_case(rein_rng *rng, rein_cell_kind kind)
 {
-    const rein_cell_spec spec = {kind, o_int(rng, 1, 40), o_int(rng, 1, 70)};
+    const rein_cell_spec spec = {
+        .kind = kind, .n_in = o_int(rng, 1, 40), .n_hidden = o_int(rng, 1, 70)};
     rein_cell *cell = NULL;
     o_ok(rein_cell_create(&spec, &cell));
     sequence s = sequence_new(rng, o_int(rng, 1, 12), o_int(rng, 1, 20), spec.n_in, spec.n_hidden,

@@ -145,8 +145,8 @@ static void test_layout(void **state)
     spec = spec_of(7, 7, 3, "attention heads=2 dim=8 layers=2, flatten");
     assert_int_equal(rein_net_layout(&spec, &at), REIN_OK);
     assert_int_equal(at.n_out, 49 * 8);
-    /* torch: nn.Linear(3, 8), two nn.TransformerEncoderLayer(8, 2, 32) of 872 each */
-    assert_int_equal(at.n_params, 32 + 2 * 872);
+    /* torch: nn.Linear(3, 8), 49 positions, two nn.TransformerEncoderLayer(8, 2, 32) of 872 */
+    assert_int_equal(at.n_params, 32 + 49 * 8 + 2 * 872);
     spec = spec_of(4, 3, 2, "embedding 6 5, flatten");
     assert_int_equal(rein_net_layout(&spec, &at), REIN_OK);
     assert_int_equal(at.n_params, 30);

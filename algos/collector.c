@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "algos/arrays.h"
+
 /* ---- observations ---------------------------------------------------------------------------- */
 
 rein_collector_span rein_collector_block(const rein_collector *c, int block)
@@ -222,7 +224,6 @@ static rein_status create_stats(rein_collector *c)
     return REIN_OK;
 }
 
-/* One zeroed block for all arrays, each on its own cache lines. */
 static rein_status create_arrays(rein_collector *c)
 {
     const rein_collector_options *o = &c->options;
@@ -233,10 +234,7 @@ static rein_status create_arrays(rein_collector *c)
     const bool own_observation = o->record && (o->normalize_observation || !f32);
     const bool own_action = o->record && c->continuous;
     const bool finals = o->final_observations || o->normalize_observation; /* they count, too */
-    const struct {
-        void *at; /* address of the pointer */
-        size_t bytes;
-    } arrays[] = {
+    const rein_array_slot arrays[] = {
         {&c->start, rows},
         {&c->final_observation, finals ? rows * obs * sizeof(float) : 0},
         {&c->next_observation, n_rows * obs * sizeof(float)},
@@ -251,16 +249,8 @@ static rein_status create_arrays(rein_collector *c)
         {&c->episode_return, env_steps * sizeof(double)},
         {&c->episode_length, env_steps * sizeof(int32_t)},
     };
-    enum { N_ARRAYS = sizeof arrays / sizeof arrays[0] };
-    size_t total = 64;
-    for (int i = 0; i < N_ARRAYS; i++) total += (arrays[i].bytes + 63) & ~(size_t)63;
-    c->memory = calloc(1, total);
-    if (!c->memory) return rein_fail(REIN_ENOMEM, "no memory for a rollout: %zu bytes", total);
-    char *next = (char *)(((uintptr_t)c->memory + 63) & ~(uintptr_t)63);
-    for (int i = 0; i < N_ARRAYS; i++) {
-        memcpy(arrays[i].at, &next, sizeof next);
-        next += (arrays[i].bytes + 63) & ~(size_t)63;
-    }
+    REIN_TRY(rein_arrays_create(arrays, (int)(sizeof arrays / sizeof arrays[0]), "a rollout",
+                                &c->memory));
     if (!finals) c->final_observation = NULL;
     if (!own_observation) c->raw_observation = c->rollout->observation;
     if (!own_action) c->raw_action = c->rollout->action;

@@ -122,7 +122,7 @@ static rein_status ppo_forward_value(const rein_ppo *ppo, rein_ppo_worker *w, co
 static void ppo_log_prob(const rein_ppo *ppo, const float *head, const void *action, int n,
                          float *log_prob, float *entropy)
 {
-    if (ppo->continuous) {
+    if (ppo->data->continuous) {
         rein_gaussian_log_prob(head, rein_ppo_log_std(ppo), n, ppo->n_head, action, log_prob,
                                entropy);
     } else {
@@ -138,45 +138,15 @@ void rein_ppo_pack(rein_ppo *ppo)
 
 /* ---- 1. collect ---------------------------------------------------------------------------- */
 
-/* The part of the batch arrays that belongs to one block of the vector env. */
-typedef struct ppo_span {
-    int block, env, n_envs, row, n_rows;
-} ppo_span;
-
-static ppo_span ppo_block_span(const rein_ppo *ppo, int block)
-{
-    ppo_span s = {.block = block};
-    int agents = ppo->vec->spec.n_agents;
-    s.n_envs = rein_vec_block(ppo->vec, block, &s.env);
-    s.row = s.env * agents;
-    s.n_rows = s.n_envs * agents;
-    return s;
-}
-
-static void *ppo_at(const void *array, size_t index, size_t bytes)
-{
-    return (char *)(uintptr_t)array + index * bytes;
-}
-
-/* What the network sees of raw observations [n, obs]; they count for the block's statistics. */
-static void ppo_see(rein_ppo *ppo, int block, const void *raw, int n, float *out)
-{
-    rein_observation_to_float(&ppo->vec->spec.observation, raw, n, out);
-    if (ppo->observation_stats) {
-        rein_normalizer *stats = ppo->block_observation_stats[block];
-        rein_normalizer_update(stats, out, n);
-        rein_normalizer_apply(stats, out, n, ppo->config.observation_clip, out);
-    }
-}
-
 /* Random numbers of the whole rollout at once: normals come cheap by the dozen. */
-static float *ppo_draw_noise(rein_ppo *ppo, const ppo_span *s)
+static float *ppo_draw_noise(rein_ppo *ppo, const rein_collector_span *s)
 {
-    int n_steps = ppo->rollout->n_steps, n = n_steps * s->n_rows * ppo->act;
-    float *noise = ppo->noise + (size_t)n_steps * (size_t)(s->row * ppo->act);
-    rein_rng rng = rein_rng_stream(ppo->vec->seed, REIN_RNG_ACTION, (uint32_t)s->row,
-                                   (uint64_t)ppo->step / (uint64_t)ppo->vec->n_envs);
-    if (ppo->continuous) {
+    const rein_collector *c = ppo->data;
+    int n_steps = c->rollout->n_steps, n = n_steps * s->n_rows * c->act;
+    float *noise = ppo->noise + (size_t)n_steps * (size_t)(s->row * c->act);
+    rein_rng rng = rein_rng_stream(c->vec->seed, REIN_RNG_ACTION, (uint32_t)s->row,
+                                   (uint64_t)c->step / (uint64_t)c->vec->n_envs);
+    if (c->continuous) {
         rein_rng_normals(&rng, noise, n);
     } else {
         for (int i = 0; i < n; i++) noise[i] = rein_rng_uniform_f32(&rng);
@@ -184,170 +154,39 @@ static float *ppo_draw_noise(rein_ppo *ppo, const ppo_span *s)
     return noise;
 }
 
-/* Actions of the block's rows at step t: unclipped for the learner, within bounds for the env. */
-static rein_status ppo_act(rein_ppo *ppo, rein_ppo_worker *w, const ppo_span *s, int t,
+/* Actions of the block's rows at step t; of a shared network the values as well. */
+static rein_status ppo_act(rein_ppo *ppo, rein_ppo_worker *w, const rein_collector_span *s, int t,
                            const float *noise)
 {
-    rein_rollout *r = ppo->rollout;
-    rein_vec *vec = ppo->vec;
+    const rein_collector *c = ppo->data;
+    rein_rollout *r = c->rollout;
     size_t at = (size_t)t * (size_t)r->n_rows + (size_t)s->row;
-    size_t bytes = (size_t)s->n_rows * vec->action_bytes;
     float *head = ppo->head + at * (size_t)ppo->n_head;
-    void *action = ppo_at(r->action, at, vec->action_bytes);
-    void *env_action = ppo_at(vec->action, (size_t)s->row, vec->action_bytes);
-
-    REIN_TRY(ppo_forward_policy(ppo, w, r->observation + at * (size_t)ppo->obs, s->n_rows, head,
+    void *action = rein_row_at(r->action, at, c->vec->action_bytes);
+    REIN_TRY(ppo_forward_policy(ppo, w, r->observation + at * (size_t)c->obs, s->n_rows, head,
                                 r->value + at));
-    if (!ppo->continuous) {
+    if (c->continuous) {
+        rein_gaussian_sample(head, rein_ppo_log_std(ppo), s->n_rows, c->act, noise, action);
+    } else {
         rein_categorical_sample(head, NULL, s->n_rows, ppo->n_head, noise, action);
-        memcpy(env_action, action, bytes);
-        return REIN_OK;
     }
-    const rein_action_space *space = &vec->spec.action;
-    const float *from = action;
-    float *to = env_action;
-    rein_gaussian_sample(head, rein_ppo_log_std(ppo), s->n_rows, ppo->act, noise, action);
-    for (int i = 0; i < s->n_rows; i++) {
-        for (int j = 0; j < ppo->act; j++, from++, to++) {
-            float a = *from < space->low[j] ? space->low[j] : *from;
-            *to = a > space->high[j] ? space->high[j] : a;
-        }
-    }
-    if (ppo->record) memcpy(ppo_at(ppo->raw_action, at, vec->action_bytes), env_action, bytes);
     return REIN_OK;
-}
-
-/* An episode of env e ended at step t: keep its return and last observation. */
-static void ppo_end_episode(rein_ppo *ppo, const ppo_span *s, int t, int e, rein_ppo_worker *w)
-{
-    rein_vec *vec = ppo->vec;
-    int agents = vec->spec.n_agents;
-    size_t env_at = (size_t)t * (size_t)vec->n_envs + (size_t)e, row = (size_t)(e * agents);
-    size_t at = (size_t)t * (size_t)vec->n_rows + row;
-    const void *final = ppo_at(vec->final_observation, row, vec->observation_bytes);
-    ppo->episode_return[env_at] = vec->episode_return[e];
-    ppo->episode_length[env_at] = vec->episode_length[e];
-    if (ppo->record) {
-        memcpy(ppo_at(ppo->raw_final, at, vec->observation_bytes), final,
-               (size_t)agents * vec->observation_bytes);
-    }
-    if (ppo->final_observation) {
-        ppo_see(ppo, s->block, final, agents, ppo->final_observation + at * (size_t)ppo->obs);
-    } else if (ppo->observation_stats) { /* it counts, though no value of it is wanted */
-        ppo_see(ppo, s->block, final, agents, w->x);
-    }
-}
-
-/* What step t gave. */
-static void ppo_store(rein_ppo *ppo, rein_ppo_worker *w, const ppo_span *s, int t)
-{
-    rein_rollout *r = ppo->rollout;
-    rein_vec *vec = ppo->vec;
-    int agents = vec->spec.n_agents;
-    size_t at = (size_t)t * (size_t)r->n_rows + (size_t)s->row;
-    size_t env_at = (size_t)t * (size_t)vec->n_envs + (size_t)s->env;
-    memcpy(ppo->raw_reward + at, vec->reward + s->row, (size_t)s->n_rows * sizeof(float));
-    memcpy(ppo->env_terminated + env_at, vec->terminated + s->env, (size_t)s->n_envs);
-    memcpy(ppo->env_truncated + env_at, vec->truncated + s->env, (size_t)s->n_envs);
-    for (int i = 0; i < s->n_envs; i++) {
-        int e = s->env + i;
-        memset(r->terminated + at + i * agents, vec->terminated[e], (size_t)agents);
-        memset(r->truncated + at + i * agents, vec->truncated[e], (size_t)agents);
-        if (vec->terminated[e] | vec->truncated[e]) ppo_end_episode(ppo, s, t, e, w);
-    }
-    if (ppo->return_stats) {
-        rein_normalizer_rewards(ppo->block_return_stats[s->block], ppo->config.gamma,
-                                ppo->config.reward_clip, ppo->raw_reward + at, r->terminated + at,
-                                s->n_rows, ppo->running_return + s->row, r->reward + at);
-    }
-    size_t obs = (size_t)ppo->obs;
-    float *next = t + 1 < r->n_steps ? r->observation + (at + (size_t)r->n_rows) * obs
-                                     : ppo->next_observation + (size_t)s->row * obs;
-    ppo_see(ppo, s->block, ppo_at(vec->observation, (size_t)s->row, vec->observation_bytes),
-            s->n_rows, next);
 }
 
 /* Take one block of envs through the whole rollout. */
 static rein_status ppo_collect_block(void *context, int block, int thread)
 {
     rein_ppo *ppo = context;
-    rein_ppo_worker *w = &ppo->workers[thread];
-    rein_rollout *r = ppo->rollout;
-    rein_vec *vec = ppo->vec;
-    ppo_span s = ppo_block_span(ppo, block);
+    rein_collector *c = ppo->data;
+    const rein_collector_span s = rein_collector_block(c, block);
     const float *noise = ppo_draw_noise(ppo, &s);
-    bool keep = ppo->record && ppo->raw_observation != r->observation;
-
-    size_t row_obs = (size_t)s.row * (size_t)ppo->obs;
-    memcpy(r->observation + row_obs, ppo->next_observation + row_obs,
-           (size_t)s.n_rows * (size_t)ppo->obs * sizeof(float));
-    for (int t = 0; t < r->n_steps; t++) {
-        if (keep) {
-            size_t at = (size_t)t * (size_t)r->n_rows + (size_t)s.row;
-            memcpy(ppo_at(ppo->raw_observation, at, vec->observation_bytes),
-                   ppo_at(vec->observation, (size_t)s.row, vec->observation_bytes),
-                   (size_t)s.n_rows * vec->observation_bytes);
-        }
-        REIN_TRY(ppo_act(ppo, w, &s, t, noise + (size_t)t * (size_t)(s.n_rows * ppo->act)));
-        REIN_TRY(rein_vec_step_block(vec, block));
-        ppo_store(ppo, w, &s, t);
+    const size_t n_noise = (size_t)(s.n_rows * c->act); /* of one step */
+    rein_collector_begin(c, block);
+    for (int t = 0; t < c->rollout->n_steps; t++) {
+        REIN_TRY(ppo_act(ppo, &ppo->workers[thread], &s, t, noise + (size_t)t * n_noise));
+        REIN_TRY(rein_collector_step(c, block, t));
     }
     return REIN_OK;
-}
-
-static void ppo_copy_stats(rein_ppo *ppo)
-{
-    for (int b = 0; b < ppo->vec->n_blocks; b++) {
-        if (ppo->observation_stats) {
-            rein_normalizer_copy(ppo->block_observation_stats[b], ppo->observation_stats);
-        }
-        if (ppo->return_stats) {
-            rein_normalizer_copy(ppo->block_return_stats[b], ppo->return_stats);
-        }
-    }
-}
-
-static void ppo_merge_stats(rein_ppo *ppo)
-{
-    int n = ppo->vec->n_blocks;
-    if (ppo->observation_stats) {
-        rein_normalizer_merge(ppo->observation_stats, ppo->observation_stats,
-                              ppo->block_observation_stats, n);
-    }
-    if (ppo->return_stats) {
-        rein_normalizer_merge(ppo->return_stats, ppo->return_stats, ppo->block_return_stats, n);
-    }
-}
-
-void rein_ppo_begin(rein_ppo *ppo)
-{
-    ppo_copy_stats(ppo);
-    for (int b = 0; b < ppo->vec->n_blocks; b++) {
-        ppo_span s = ppo_block_span(ppo, b);
-        ppo_see(ppo, b, ppo_at(ppo->vec->observation, (size_t)s.row, ppo->vec->observation_bytes),
-                s.n_rows, ppo->next_observation + (size_t)s.row * (size_t)ppo->obs);
-    }
-    ppo_merge_stats(ppo);
-}
-
-/* Statistics of the episodes that ended, in order of (step, env); rows that wait for a value. */
-static void ppo_note_ends(rein_ppo *ppo)
-{
-    const rein_rollout *r = ppo->rollout;
-    size_t n_env_steps = (size_t)r->n_steps * (size_t)ppo->vec->n_envs;
-    for (size_t i = 0; i < n_env_steps; i++) {
-        if (ppo->env_terminated[i] | ppo->env_truncated[i]) {
-            rein_episodes_push(&ppo->episodes, ppo->episode_return[i], ppo->episode_length[i]);
-        }
-    }
-    ppo->episodes.broken = 0;
-    for (int e = 0; e < ppo->vec->n_envs; e++) ppo->episodes.broken += ppo->vec->n_broken[e];
-
-    ppo->n_truncated = 0;
-    if (!ppo->config.bootstrap_truncated) return;
-    for (int i = 0; i < r->n_steps * r->n_rows; i++) {
-        if (r->truncated[i]) ppo->truncated_rows[ppo->n_truncated++] = i;
-    }
 }
 
 /* ---- 2. estimate --------------------------------------------------------------------------- */
@@ -358,8 +197,9 @@ static rein_status ppo_estimate_block(void *context, int block, int thread)
 {
     rein_ppo *ppo = context;
     rein_ppo_worker *w = &ppo->workers[thread];
-    rein_rollout *r = ppo->rollout;
-    size_t obs = (size_t)ppo->obs;
+    const rein_collector *c = ppo->data;
+    rein_rollout *r = c->rollout;
+    size_t obs = (size_t)c->obs;
     int rows = r->n_steps * r->n_rows, first;
     int n_rollout = rein_ppo_blocks(rows), n_last = rein_ppo_blocks(r->n_rows);
 
@@ -367,19 +207,19 @@ static rein_status ppo_estimate_block(void *context, int block, int thread)
         int n = ppo_block_rows(rows, block, &first);
         size_t at = (size_t)first;
         ppo_log_prob(ppo, ppo->head + at * (size_t)ppo->n_head,
-                     ppo_at(r->action, at, ppo->vec->action_bytes), n, r->log_prob + at, NULL);
+                     rein_row_at(r->action, at, c->vec->action_bytes), n, r->log_prob + at, NULL);
         if (ppo->critic) {
             REIN_TRY(ppo_forward_value(ppo, w, r->observation + at * obs, n, r->value + at));
         }
     } else if (block < n_rollout + n_last) {
         int n = ppo_block_rows(r->n_rows, block - n_rollout, &first);
-        REIN_TRY(ppo_forward_value(ppo, w, ppo->next_observation + (size_t)first * obs, n,
+        REIN_TRY(ppo_forward_value(ppo, w, c->next_observation + (size_t)first * obs, n,
                                    r->last_value + first));
     } else {
         int n = ppo_block_rows(ppo->n_truncated, block - n_rollout - n_last, &first);
         const int32_t *row = ppo->truncated_rows + first;
         for (int i = 0; i < n; i++) {
-            memcpy(w->x + (size_t)i * obs, ppo->final_observation + (size_t)row[i] * obs,
+            memcpy(w->x + (size_t)i * obs, c->final_observation + (size_t)row[i] * obs,
                    obs * sizeof(float));
         }
         REIN_TRY(ppo_forward_value(ppo, w, w->x, n, w->value));
@@ -390,17 +230,21 @@ static rein_status ppo_estimate_block(void *context, int block, int thread)
 
 rein_status rein_ppo_collect(rein_ppo *ppo)
 {
-    rein_rollout *r = ppo->rollout;
-    ppo_copy_stats(ppo);
-    REIN_TRY(rein_team_run(ppo->team, ppo->vec->n_blocks, ppo_collect_block, ppo));
-    ppo_merge_stats(ppo);
-    ppo_note_ends(ppo);
-    ppo->step += (int64_t)r->n_steps * ppo->vec->n_envs;
+    rein_collector *c = ppo->data;
+    const rein_rollout *r = c->rollout;
+    int rows = r->n_steps * r->n_rows;
+    rein_collector_open(c);
+    REIN_TRY(rein_team_run(ppo->team, c->vec->n_blocks, ppo_collect_block, ppo));
+    rein_collector_close(c);
 
-    int n_blocks = rein_ppo_blocks(r->n_steps * r->n_rows) + rein_ppo_blocks(r->n_rows) +
-                   rein_ppo_blocks(ppo->n_truncated);
+    ppo->n_truncated = 0;
+    for (int i = 0; i < rows && ppo->config.bootstrap_truncated; i++) {
+        if (r->truncated[i]) ppo->truncated_rows[ppo->n_truncated++] = i;
+    }
+    int n_blocks =
+        rein_ppo_blocks(rows) + rein_ppo_blocks(r->n_rows) + rein_ppo_blocks(ppo->n_truncated);
     REIN_TRY(rein_team_run(ppo->team, n_blocks, ppo_estimate_block, ppo));
-    rein_rollout_gae(r, 0, r->n_rows, ppo->config.gamma, ppo->config.gae_lambda,
+    rein_rollout_gae(c->rollout, 0, r->n_rows, ppo->config.gamma, ppo->config.gae_lambda,
                      ppo->config.bootstrap_truncated);
     return REIN_OK;
 }
@@ -416,9 +260,9 @@ static rein_status ppo_gather_block(void *context, int block, int thread)
 {
     (void)thread;
     const ppo_gather_job *job = context;
-    const rein_rollout *r = job->ppo->rollout;
+    const rein_rollout *r = job->ppo->data->rollout;
     rein_ppo_batch *b = &job->ppo->batch;
-    size_t obs = (size_t)job->ppo->obs, act = job->ppo->vec->action_bytes;
+    size_t obs = (size_t)job->ppo->data->obs, act = job->ppo->data->vec->action_bytes;
     int rows = r->n_steps * r->n_rows, first = block * PPO_GATHER_ROWS;
     int end = rows - first < PPO_GATHER_ROWS ? rows : first + PPO_GATHER_ROWS;
     for (int i = first; i < end; i++) {
@@ -426,7 +270,7 @@ static rein_status ppo_gather_block(void *context, int block, int thread)
         const float *x = r->observation + from * obs;
         float *y = b->observation + to * obs;
         for (size_t j = 0; j < obs; j++) y[j] = x[j];
-        memcpy(ppo_at(b->action, to, act), ppo_at(r->action, from, act), act);
+        memcpy(rein_row_at(b->action, to, act), rein_row_at(r->action, from, act), act);
         b->log_prob[to] = r->log_prob[from];
         b->value[to] = r->value[from];
         b->advantage[to] = r->advantage[from];
@@ -438,7 +282,7 @@ static rein_status ppo_gather_block(void *context, int block, int thread)
 void rein_ppo_gather(rein_ppo *ppo, const int32_t *index)
 {
     ppo_gather_job job = {ppo, index};
-    int rows = ppo->rollout->n_steps * ppo->rollout->n_rows;
+    int rows = ppo->data->rollout->n_steps * ppo->data->rollout->n_rows;
     rein_team_run(ppo->team, (rows + PPO_GATHER_ROWS - 1) / PPO_GATHER_ROWS, ppo_gather_block,
                   &job);
 }
@@ -453,16 +297,16 @@ static void ppo_policy_gradient(rein_ppo *ppo, rein_ppo_worker *w, size_t at, in
                                 float *dlog_std, rein_ppo_sums *sums)
 {
     const rein_ppo_batch *b = &ppo->batch;
-    const void *action = ppo_at(b->action, at, ppo->vec->action_bytes);
+    const void *action = rein_row_at(b->action, at, ppo->data->vec->action_bytes);
     float dentropy = (float)(-ppo->config.entropy_coef * scale);
     ppo_log_prob(ppo, w->head, action, n, w->log_prob, w->entropy);
     rein_ppo_policy_loss(w->log_prob, b->log_prob + at, b->advantage + at, n, ppo->config.clip,
                          scale, w->dlog_prob, sums);
     for (int i = 0; i < n; i++) {
         w->dentropy[i] = dentropy;
-        sums->entropy += w->entropy[ppo->continuous ? 0 : i];
+        sums->entropy += w->entropy[ppo->data->continuous ? 0 : i];
     }
-    if (ppo->continuous) {
+    if (ppo->data->continuous) {
         rein_gaussian_backward(w->head, rein_ppo_log_std(ppo), n, ppo->n_head, action, w->dlog_prob,
                                w->dentropy, w->dhead, dlog_std);
     } else {
@@ -491,7 +335,7 @@ static rein_status ppo_gradient_piece(void *context, int piece, int thread)
     int n = ppo_block_rows(m->n, block, &first);
     size_t at = (size_t)(m->first + first);
     double scale = 1.0 / m->n;
-    const float *x = ppo->batch.observation + at * (size_t)ppo->obs;
+    const float *x = ppo->batch.observation + at * (size_t)ppo->data->obs;
     float *part = ppo->parts + (size_t)block * ppo->n_params;
     float *dlog_std = part + ppo->n_actor + ppo->n_critic;
     rein_ppo_sums *sums = &ppo->part_sums[piece];
@@ -538,7 +382,7 @@ rein_status rein_ppo_minibatch(rein_ppo *ppo, int first, int n, double lr, rein_
         return rein_fail(REIN_ENAN,
                          "step %lld: the gradient is not finite (policy loss %g, value loss %g): "
                          "try a smaller algo.lr, or algo.normalize_reward=true for large rewards",
-                         (long long)ppo->step, all.policy_loss / n, all.value_loss / n);
+                         (long long)ppo->data->step, all.policy_loss / n, all.value_loss / n);
     }
     rein_optimizer_step(ppo->optimizer, lr, ppo->grad,
                         rein_grad_clip_scale(norm, ppo->config.max_grad_norm), ppo->params);
@@ -549,10 +393,12 @@ rein_status rein_ppo_minibatch(rein_ppo *ppo, int first, int n, double lr, rein_
 rein_status rein_ppo_update(rein_ppo *ppo, rein_ppo_metrics *out)
 {
     const rein_ppo_config *c = &ppo->config;
-    int rows = ppo->rollout->n_steps * ppo->rollout->n_rows, size = rows / (int)c->n_minibatches;
+    int rows = ppo->data->rollout->n_steps * ppo->data->rollout->n_rows,
+        size = rows / (int)c->n_minibatches;
     double lr = c->lr;
     if (c->anneal_lr) lr = rein_schedule_linear(c->lr, 0, ppo->updates, ppo->n_updates);
-    rein_rng rng = rein_rng_stream(ppo->vec->seed, REIN_RNG_REPLAY, 0, (uint64_t)ppo->updates);
+    rein_rng rng =
+        rein_rng_stream(ppo->data->vec->seed, REIN_RNG_REPLAY, 0, (uint64_t)ppo->updates);
     for (int i = 0; i < rows; i++) ppo->index[i] = i;
 
     rein_ppo_sums all = {0};
@@ -580,8 +426,8 @@ rein_status rein_ppo_update(rein_ppo *ppo, rein_ppo_metrics *out)
         .entropy = all.entropy / n,
         .approx_kl = all.approx_kl / n,
         .clip_fraction = all.n_clipped / n,
-        .explained_variance =
-            rein_ppo_explained_variance(ppo->rollout->return_, ppo->rollout->value, rows),
+        .explained_variance = rein_ppo_explained_variance(ppo->data->rollout->return_,
+                                                          ppo->data->rollout->value, rows),
         .lr = lr,
         .grad_norm = norms / n_steps,
     };
@@ -589,23 +435,6 @@ rein_status rein_ppo_update(rein_ppo *ppo, rein_ppo_metrics *out)
 }
 
 /* ---- the loop ------------------------------------------------------------------------------ */
-
-static rein_status ppo_record(rein_ppo *ppo, rein_recorder *recorder)
-{
-    if (!recorder) return REIN_OK;
-    rein_recorder_steps steps = {
-        .n_steps = ppo->rollout->n_steps,
-        .observation = ppo->raw_observation,
-        .action = ppo->raw_action,
-        .reward = ppo->raw_reward,
-        .terminated = ppo->env_terminated,
-        .truncated = ppo->env_truncated,
-        .final_observation = ppo->raw_final,
-        .episode_return = ppo->episode_return,
-        .episode_length = ppo->episode_length,
-    };
-    return rein_recorder_push(recorder, &steps);
-}
 
 static rein_status ppo_log(rein_ppo *ppo, const rein_ppo_metrics *m, rein_run *run)
 {
@@ -619,7 +448,7 @@ static rein_status ppo_log(rein_ppo *ppo, const rein_ppo_metrics *m, rein_run *r
         {"lr", m->lr},
         {"grad_norm", m->grad_norm},
     };
-    return rein_run_log(run, ppo->step, &ppo->episodes, metrics,
+    return rein_run_log(run, ppo->data->step, &ppo->data->episodes, metrics,
                         (int)(sizeof metrics / sizeof metrics[0]));
 }
 
@@ -628,27 +457,27 @@ static rein_status ppo_run(rein_ppo *ppo, int64_t total_timesteps, rein_run *run
     rein_archive *archive;
     REIN_TRY(rein_run_resume(run, &archive));
     if (archive) REIN_TRY(rein_ppo_archive(ppo, archive));
-    while (ppo->step < total_timesteps) {
+    while (ppo->data->step < total_timesteps) {
         rein_ppo_metrics metrics;
         REIN_TRY(rein_ppo_collect(ppo));
-        REIN_TRY(ppo_record(ppo, run->recorder));
+        REIN_TRY(rein_collector_record(ppo->data, run->recorder));
         REIN_TRY(rein_ppo_update(ppo, &metrics));
         REIN_TRY(ppo_log(ppo, &metrics, run));
 
-        unsigned due = rein_run_tick(run, ppo->step);
+        unsigned due = rein_run_tick(run, ppo->data->step);
         if (due & REIN_RUN_EVALUATE) {
-            REIN_TRY(rein_run_evaluate(run, ppo->step, rein_ppo_policy(ppo)));
+            REIN_TRY(rein_run_evaluate(run, ppo->data->step, rein_ppo_policy(ppo)));
         }
         if (due & REIN_RUN_CHECKPOINT) {
-            REIN_TRY(rein_run_checkpoint_begin(run, ppo->step, &archive));
+            REIN_TRY(rein_run_checkpoint_begin(run, ppo->data->step, &archive));
             REIN_TRY(rein_ppo_archive(ppo, archive));
             REIN_TRY(rein_run_checkpoint_end(run));
         }
         if (due & REIN_RUN_STOP) {
-            return rein_fail(REIN_EINTERRUPTED, "stopped at step %lld", (long long)ppo->step);
+            return rein_fail(REIN_EINTERRUPTED, "stopped at step %lld", (long long)ppo->data->step);
         }
     }
-    return rein_run_finish(run, ppo->step, rein_ppo_policy(ppo));
+    return rein_run_finish(run, ppo->data->step, rein_ppo_policy(ppo));
 }
 
 static rein_status ppo_train(const void *config, const rein_task *task, rein_run *run)

@@ -3,8 +3,8 @@
  *
  *     rein_ppo *ppo;
  *     REIN_TRY(rein_ppo_create(&config, &task, false, &ppo));
- *     while (ppo->step < task.total_timesteps) {
- *         REIN_TRY(rein_ppo_collect(ppo));             T steps of N rows into ppo->rollout
+ *     while (ppo->data->step < task.total_timesteps) {
+ *         REIN_TRY(rein_ppo_collect(ppo));             T steps of N rows
  *         REIN_TRY(rein_ppo_update(ppo, &metrics));    epochs of minibatches
  *     }
  *     const rein_policy *policy = rein_ppo_policy(ppo);
@@ -13,12 +13,10 @@
 #ifndef REIN_ALGOS_PPO_H
 #define REIN_ALGOS_PPO_H
 
-#include "algos/normalizer.h"
+#include "algos/collector.h"
 #include "algos/ppo_loss.h"
 #include "algos/task.h"
-#include "envs/vec.h"
 #include "nets/optimizer.h"
-#include "replay/rollout.h"
 
 /* The section `algo:`; defaults are those of CleanRL's ppo.py. */
 #define REIN_PPO_FIELDS(X)                                                                         \
@@ -68,16 +66,13 @@ typedef struct rein_ppo_metrics {
 typedef struct rein_ppo_worker rein_ppo_worker; /* what one thread works with */
 
 /* Public so that tests and exercises can look and inject. T = n_steps, N = rows of the vector env
- * (envs x agents), E = envs, K = logits or means of the policy. */
+ * (envs x agents), K = logits or means of the policy. */
 typedef struct rein_ppo {
     rein_ppo_config config;
     rein_team *team;
-    rein_vec *vec;
-    bool continuous;
-    int obs, act;          /* elements of an observation and of an action */
-    int64_t n_updates;     /* of the whole run */
-    int64_t step, updates; /* environment steps and updates done */
-    rein_episodes episodes;
+    rein_collector *data; /* environments, rollout, statistics */
+    int64_t n_updates;    /* of the whole run */
+    int64_t updates;      /* done */
 
     /* Policy and value: two networks, or with shared_net one whose last output is the value. */
     rein_net *actor, *critic; /* critic NULL when shared */
@@ -90,31 +85,10 @@ typedef struct rein_ppo {
     rein_optimizer *optimizer;
     rein_policy *policy; /* a copy for others; rein_ppo_policy brings it up to date */
 
-    /* Normalisation: statistics between rollouts, and each vec block's copy within one. */
-    rein_normalizer *observation_stats, **block_observation_stats; /* NULL when off */
-    rein_normalizer *return_stats, **block_return_stats;           /* NULL when off */
-    double *running_return;  /* [N] discounted return so far */
-    float *next_observation; /* [N, obs] what the policy acts on next, as the network sees it */
-
-    rein_rollout *rollout;    /* what the learner uses */
-    float *head;              /* [T, N, K] what the policy put out */
-    float *noise;             /* per vec block [T, rows, act]: normals or uniforms */
-    float *final_observation; /* [T, N, obs] as the network sees it, where truncated */
-    int32_t *truncated_rows;  /* [T N] t N + row of those */
+    float *head;             /* [T, N, K] what the policy put out */
+    float *noise;            /* per vec block [T, rows, act]: normals or uniforms */
+    int32_t *truncated_rows; /* [T N] t N + row of truncated episodes' last steps */
     int n_truncated;
-
-    /* What the environments gave and received, for the recorder and episode statistics. Some are
-     * the rollout's own arrays when those hold the same. */
-    bool record;
-    void *raw_observation;   /* [T, N, obs] observation dtype; record */
-    void *raw_action;        /* [T, N, act] within bounds; record */
-    float *raw_reward;       /* [T, N] */
-    uint8_t *env_terminated; /* [T, E] */
-    uint8_t *env_truncated;  /* [T, E] */
-    void *raw_final;         /* [T, N, obs] observation dtype, where ended; record */
-    double *episode_return;  /* [T, E] where ended */
-    int32_t *episode_length; /* [T, E] where ended */
-
     rein_ppo_batch batch;
     int32_t *index;           /* [B] an epoch's order */
     rein_ppo_worker *workers; /* [threads] */
@@ -130,7 +104,7 @@ rein_status rein_ppo_create(const rein_ppo_config *config, const rein_task *task
                             rein_ppo **out);
 void rein_ppo_free(rein_ppo *ppo); /* NULL: does nothing */
 
-/* One rollout with values, advantages and returns; step += T E.
+/* One rollout with values, advantages and returns.
  * Errors: REIN_ENAN. Allocates: no. */
 rein_status rein_ppo_collect(rein_ppo *ppo);
 

@@ -27,9 +27,6 @@ static inline float *rein_ppo_log_std(const rein_ppo *ppo) /* [act] */
     return ppo->params + ppo->n_actor + ppo->n_critic;
 }
 
-/* Look at the first observations of all envs: next_observation, statistics. */
-void rein_ppo_begin(rein_ppo *ppo);
-
 /* rein_algo.check: errors are REIN_ECONFIG, naming the numbers that do not fit. */
 rein_status rein_ppo_check(const void *config, const rein_task *task, const rein_env_spec *spec);
 

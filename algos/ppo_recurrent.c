@@ -214,7 +214,7 @@ static rein_status ppo_collect_block(void *context, int block, int thread)
     for (int t = 0; t < r->n_steps; t++) {
         REIN_TRY(ppo_act(ppo, w, &s, t, noise + (size_t)t * (size_t)(s.n_rows * c->act)));
         REIN_TRY(rein_collector_step(c, block, t));
-        if (ppo->config.bootstrap_truncated) ppo_final_values(ppo, w, &s, t);
+        if (ppo->config.bootstrap_truncated) REIN_TRY(ppo_final_values(ppo, w, &s, t));
     }
     size_t size;
     const float *state = ppo_value_state(ppo, &size) + row * size;

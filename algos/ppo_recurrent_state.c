@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "algos/arrays.h"
 #include "algos/ppo_recurrent_internal.h"
 #include "nets/layers.h"
 
@@ -86,7 +87,6 @@ static rein_status ppo_create_nets(rein_ppo_recurrent *ppo, const rein_task *tas
     return rein_policy_create(&spec, &ppo->policy);
 }
 
-/* One zeroed block for all arrays, each on its own cache lines. */
 static rein_status ppo_create_arrays(rein_ppo_recurrent *ppo)
 {
     const rein_ppo_recurrent_config *c = &ppo->config;
@@ -97,10 +97,7 @@ static rein_status ppo_create_arrays(rein_ppo_recurrent *ppo)
     const size_t s = (size_t)rein_recurrent_n_state(ppo->actor) * f;
     const size_t v = ppo->critic ? (size_t)rein_recurrent_n_state(ppo->critic) * f : 0;
     rein_sequence_batch *b = &ppo->batch;
-    const struct {
-        void *at; /* address of the pointer */
-        size_t bytes;
-    } arrays[] = {
+    const rein_array_slot arrays[] = {
         {&ppo->params, ppo->n_params * f},
         {&ppo->packed_actor, rein_recurrent_n_packed(ppo->actor) * f},
         {&ppo->packed_critic, ppo->critic ? rein_recurrent_n_packed(ppo->critic) * f : 0},
@@ -122,16 +119,8 @@ static rein_status ppo_create_arrays(rein_ppo_recurrent *ppo)
         {&b->critic_state, n_rows * v},
         {&ppo->index, n_rows * sizeof(int32_t)},
     };
-    enum { N_ARRAYS = sizeof arrays / sizeof arrays[0] };
-    size_t total = 64;
-    for (int i = 0; i < N_ARRAYS; i++) total += (arrays[i].bytes + 63) & ~(size_t)63;
-    ppo->memory = calloc(1, total);
-    if (!ppo->memory) return rein_fail(REIN_ENOMEM, "no memory for ppo: %zu bytes", total);
-    char *next = (char *)(((uintptr_t)ppo->memory + 63) & ~(uintptr_t)63);
-    for (int i = 0; i < N_ARRAYS; i++) {
-        memcpy(arrays[i].at, &next, sizeof next);
-        next += (arrays[i].bytes + 63) & ~(size_t)63;
-    }
+    REIN_TRY(rein_arrays_create(arrays, (int)(sizeof arrays / sizeof arrays[0]), "ppo_recurrent",
+                                &ppo->memory));
     ppo->grad = ppo->parts;
     return REIN_OK;
 }

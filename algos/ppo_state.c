@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "algos/arrays.h"
 #include "algos/ppo.h"
 #include "algos/ppo_internal.h"
 #include "nets/layers.h"
@@ -49,7 +50,7 @@ rein_status rein_ppo_check(const void *config, const rein_task *task, const rein
 static rein_status ppo_create_nets(rein_ppo *ppo, const rein_task *task)
 {
     bool shared = ppo->config.shared_net;
-    const rein_observation_space *seen = &ppo->vec->spec.observation;
+    const rein_observation_space *seen = &ppo->data->vec->spec.observation;
     rein_net_spec actor, critic;
     REIN_TRY(rein_net_config_spec(&task->net, seen, ppo->n_head + (shared ? 1 : 0), &actor));
     REIN_TRY(rein_net_config_spec(&task->net, seen, 1, &critic));
@@ -59,14 +60,15 @@ static rein_status ppo_create_nets(rein_ppo *ppo, const rein_task *task)
         REIN_TRY(rein_net_create(&critic, &ppo->critic));
         ppo->n_critic = rein_net_n_params(ppo->critic);
     }
-    ppo->n_params = ppo->n_actor + ppo->n_critic + (size_t)(ppo->continuous ? ppo->act : 0);
+    ppo->n_params =
+        ppo->n_actor + ppo->n_critic + (size_t)(ppo->data->continuous ? ppo->data->act : 0);
 
     rein_optimizer_options adam = {.kind = REIN_ADAM, .eps = ppo->config.adam_eps};
     REIN_TRY(rein_optimizer_create(&adam, ppo->n_params, &ppo->optimizer));
     rein_policy_spec spec = {
-        .observation = ppo->vec->spec.observation,
-        .action = ppo->vec->spec.action,
-        .head = ppo->continuous ? REIN_HEAD_GAUSSIAN : REIN_HEAD_CATEGORICAL,
+        .observation = ppo->data->vec->spec.observation,
+        .action = ppo->data->vec->spec.action,
+        .head = ppo->data->continuous ? REIN_HEAD_GAUSSIAN : REIN_HEAD_CATEGORICAL,
         .net = actor,
         .normalize_observation = ppo->config.normalize_observation,
         .observation_clip = ppo->config.observation_clip,
@@ -76,116 +78,40 @@ static rein_status ppo_create_nets(rein_ppo *ppo, const rein_task *task)
     return rein_policy_create(&spec, &ppo->policy);
 }
 
-static rein_status ppo_create_stats(rein_ppo *ppo)
-{
-    size_t n_blocks = (size_t)ppo->vec->n_blocks;
-    ppo->block_observation_stats = calloc(n_blocks, sizeof(rein_normalizer *));
-    ppo->block_return_stats = calloc(n_blocks, sizeof(rein_normalizer *));
-    if (!ppo->block_observation_stats || !ppo->block_return_stats) {
-        return rein_fail(REIN_ENOMEM, "no memory for statistics of %zu blocks", n_blocks);
-    }
-    if (ppo->config.normalize_observation) {
-        REIN_TRY(rein_normalizer_create(ppo->obs, &ppo->observation_stats));
-        for (size_t b = 0; b < n_blocks; b++) {
-            REIN_TRY(rein_normalizer_create(ppo->obs, &ppo->block_observation_stats[b]));
-        }
-    }
-    if (ppo->config.normalize_reward) {
-        REIN_TRY(rein_normalizer_create(1, &ppo->return_stats));
-        for (size_t b = 0; b < n_blocks; b++) {
-            REIN_TRY(rein_normalizer_create(1, &ppo->block_return_stats[b]));
-        }
-    }
-    return REIN_OK;
-}
-
-/* Where a pointer of rein_ppo is and how many bytes it points to. */
-typedef struct ppo_slot {
-    size_t offset, bytes;
-} ppo_slot;
-#define PPO_SLOT(member, count)                                                                    \
-    {                                                                                              \
-        offsetof(rein_ppo, member), (count) * sizeof(*ppo->member)                                 \
-    }
-#define PPO_SLOT_BYTES(member, n_bytes)                                                            \
-    {                                                                                              \
-        offsetof(rein_ppo, member), n_bytes                                                        \
-    }
-
-static size_t ppo_round(size_t bytes)
-{
-    return (bytes + 63) & ~(size_t)63;
-}
-
-/* One zeroed block for all slots, each on its own cache lines. */
-static rein_status ppo_allocate_slots(rein_ppo *ppo, const ppo_slot *slots, int n)
-{
-    size_t total = 64;
-    for (int i = 0; i < n; i++) total += ppo_round(slots[i].bytes);
-    ppo->memory = calloc(1, total);
-    if (!ppo->memory) return rein_fail(REIN_ENOMEM, "no memory for a rollout: %zu bytes", total);
-    char *next = (char *)ppo_round((size_t)(uintptr_t)ppo->memory);
-    for (int i = 0; i < n; i++) {
-        memcpy((char *)ppo + slots[i].offset, &next, sizeof next);
-        next += ppo_round(slots[i].bytes);
-    }
-    return REIN_OK;
-}
-
 static rein_status ppo_create_arrays(rein_ppo *ppo)
 {
     const rein_ppo_config *c = &ppo->config;
-    const rein_vec *vec = ppo->vec;
-    size_t n_rows = (size_t)vec->n_rows, obs = (size_t)ppo->obs;
-    size_t rows = (size_t)c->n_steps * n_rows, env_steps = (size_t)(c->n_steps * vec->n_envs);
+    const rein_vec *vec = ppo->data->vec;
+    size_t rows = (size_t)c->n_steps * (size_t)vec->n_rows, f = sizeof(float);
     size_t blocks = (size_t)rein_ppo_blocks((int)rows / (int)c->n_minibatches);
-    size_t packed_critic = ppo->critic ? rein_net_n_packed(ppo->critic) : 0;
-    /* Raw arrays that would only repeat the rollout's are not made. */
-    bool f32 = vec->spec.observation.dtype == REIN_F32;
-    bool own_observation = ppo->record && (c->normalize_observation || !f32);
-    bool own_action = ppo->record && ppo->continuous;
-
-    const ppo_slot slots[] = {
-        PPO_SLOT(params, ppo->n_params),
-        PPO_SLOT(packed_actor, rein_net_n_packed(ppo->actor)),
-        PPO_SLOT(packed_critic, packed_critic),
-        PPO_SLOT(parts, blocks * ppo->n_params),
-        PPO_SLOT(part_sums, 2 * blocks),
-        PPO_SLOT(running_return, n_rows),
-        PPO_SLOT(next_observation, n_rows * obs),
-        PPO_SLOT(head, rows * (size_t)ppo->n_head),
-        PPO_SLOT(noise, rows * (size_t)ppo->act),
-        PPO_SLOT(final_observation, c->bootstrap_truncated ? rows * obs : 0),
-        PPO_SLOT(truncated_rows, c->bootstrap_truncated ? rows : 0),
-        PPO_SLOT_BYTES(raw_observation, own_observation ? rows * vec->observation_bytes : 0),
-        PPO_SLOT_BYTES(raw_action, own_action ? rows * vec->action_bytes : 0),
-        PPO_SLOT(raw_reward, c->normalize_reward ? rows : 0),
-        PPO_SLOT(env_terminated, env_steps),
-        PPO_SLOT(env_truncated, env_steps),
-        PPO_SLOT_BYTES(raw_final, ppo->record ? rows * vec->observation_bytes : 0),
-        PPO_SLOT(episode_return, env_steps),
-        PPO_SLOT(episode_length, env_steps),
-        PPO_SLOT(batch.observation, rows * obs),
-        PPO_SLOT_BYTES(batch.action, rows * vec->action_bytes),
-        PPO_SLOT(batch.log_prob, rows),
-        PPO_SLOT(batch.value, rows),
-        PPO_SLOT(batch.advantage, rows),
-        PPO_SLOT(batch.return_, rows),
-        PPO_SLOT(index, rows),
+    rein_ppo_batch *b = &ppo->batch;
+    const rein_array_slot arrays[] = {
+        {&ppo->params, ppo->n_params * f},
+        {&ppo->packed_actor, rein_net_n_packed(ppo->actor) * f},
+        {&ppo->packed_critic, ppo->critic ? rein_net_n_packed(ppo->critic) * f : 0},
+        {&ppo->parts, blocks * ppo->n_params * f},
+        {&ppo->part_sums, 2 * blocks * sizeof(rein_ppo_sums)},
+        {&ppo->head, rows * (size_t)ppo->n_head * f},
+        {&ppo->noise, rows * (size_t)ppo->data->act * f},
+        {&ppo->truncated_rows, c->bootstrap_truncated ? rows * sizeof(int32_t) : 0},
+        {&b->observation, rows * (size_t)ppo->data->obs * f},
+        {&b->action, rows * vec->action_bytes},
+        {&b->log_prob, rows * f},
+        {&b->value, rows * f},
+        {&b->advantage, rows * f},
+        {&b->return_, rows * f},
+        {&ppo->index, rows * sizeof(int32_t)},
     };
-    REIN_TRY(ppo_allocate_slots(ppo, slots, (int)(sizeof slots / sizeof slots[0])));
+    REIN_TRY(
+        rein_arrays_create(arrays, (int)(sizeof arrays / sizeof arrays[0]), "ppo", &ppo->memory));
     ppo->grad = ppo->parts;
-    if (!c->bootstrap_truncated) ppo->final_observation = NULL;
-    if (!own_observation) ppo->raw_observation = ppo->rollout->observation;
-    if (!own_action) ppo->raw_action = ppo->rollout->action;
-    if (!c->normalize_reward) ppo->raw_reward = ppo->rollout->reward;
     return REIN_OK;
 }
 
 static rein_status ppo_create_workers(rein_ppo *ppo)
 {
     int n_threads = rein_team_threads(ppo->team);
-    int block_rows = ppo->vec->block_size * ppo->vec->spec.n_agents;
+    int block_rows = ppo->data->vec->block_size * ppo->data->vec->spec.n_agents;
     int rows = block_rows > PPO_ROWS ? block_rows : PPO_ROWS;
     size_t n = (size_t)rows, k = (size_t)ppo->n_head;
     ppo->workers = calloc((size_t)n_threads, sizeof *ppo->workers);
@@ -195,10 +121,10 @@ static rein_status ppo_create_workers(rein_ppo *ppo)
         REIN_TRY(rein_net_workspace_create(ppo->actor, rows, &w->actor));
         if (ppo->critic) REIN_TRY(rein_net_workspace_create(ppo->critic, rows, &w->critic));
         /* Padded by a cache line, so that threads do not write to one line. */
-        size_t floats = n * ((size_t)ppo->obs + 3 * k + 7) + 16;
+        size_t floats = n * ((size_t)ppo->data->obs + 3 * k + 7) + 16;
         w->x = calloc(floats, sizeof(float));
         if (!w->x) return rein_fail(REIN_ENOMEM, "no memory for a worker");
-        w->y = w->x + n * (size_t)ppo->obs;
+        w->y = w->x + n * (size_t)ppo->data->obs;
         w->head = w->y + n * (k + 1);
         w->dhead = w->head + n * k;
         w->value = w->dhead + n * k;
@@ -231,40 +157,37 @@ static rein_status ppo_init_params(rein_ppo *ppo, const rein_task *task)
         for (int i = 1; i <= n_in; i++) biases[-i] *= (float)(gain_value / gain_policy);
     }
     float *log_std = rein_ppo_log_std(ppo);
-    for (int i = 0; i < ppo->act && ppo->continuous; i++) {
+    for (int i = 0; i < ppo->data->act && ppo->data->continuous; i++) {
         log_std[i] = (float)ppo->config.log_std_init;
     }
     rein_ppo_pack(ppo);
     return REIN_OK;
 }
 
-static rein_status ppo_init(rein_ppo *ppo, const rein_task *task)
+static rein_status ppo_init(rein_ppo *ppo, const rein_task *task, bool record)
 {
-    const rein_vec_options options = {.env = task->env,
-                                      .config = task->env_config,
-                                      .n_envs = task->n_envs,
-                                      .max_episode_steps = task->max_episode_steps,
-                                      .seed = task->seed};
-    REIN_TRY(rein_vec_create(&options, &ppo->vec));
-    const rein_env_spec *spec = &ppo->vec->spec;
-    REIN_TRY(rein_ppo_check(&ppo->config, task, spec));
-    ppo->continuous = spec->action.kind == REIN_CONTINUOUS;
-    ppo->obs = spec->observation.size;
-    ppo->act = ppo->continuous ? spec->action.size : 1;
-    ppo->n_head = ppo->continuous ? spec->action.size : spec->action.n;
-    int64_t per_update = ppo->config.n_steps * task->n_envs;
+    const rein_ppo_config *c = &ppo->config;
+    rein_env_spec spec;
+    REIN_TRY(task->env->spec(task->env_config, &spec));
+    REIN_TRY(rein_ppo_check(c, task, &spec));
+    const rein_collector_options options = {
+        .n_steps = (int)c->n_steps,
+        .record = record,
+        .final_observations = c->bootstrap_truncated,
+        .normalize_observation = c->normalize_observation,
+        .normalize_reward = c->normalize_reward,
+        .observation_clip = c->observation_clip,
+        .reward_clip = c->reward_clip,
+        .gamma = c->gamma,
+    };
+    REIN_TRY(rein_collector_create(&options, task, &ppo->data));
+    ppo->n_head = ppo->data->continuous ? spec.action.size : spec.action.n;
+    const int64_t per_update = c->n_steps * task->n_envs;
     ppo->n_updates = (task->total_timesteps + per_update - 1) / per_update;
-
     REIN_TRY(ppo_create_nets(ppo, task));
-    REIN_TRY(ppo_create_stats(ppo));
-    REIN_TRY(rein_rollout_create((int)ppo->config.n_steps, ppo->vec->n_rows, ppo->obs,
-                                 ppo->continuous ? REIN_F32 : REIN_I32, ppo->act, &ppo->rollout));
     REIN_TRY(ppo_create_arrays(ppo));
     REIN_TRY(ppo_create_workers(ppo));
-    REIN_TRY(ppo_init_params(ppo, task));
-
-    rein_ppo_begin(ppo);
-    return REIN_OK;
+    return ppo_init_params(ppo, task);
 }
 
 rein_status rein_ppo_create(const rein_ppo_config *config, const rein_task *task, bool record,
@@ -275,8 +198,7 @@ rein_status rein_ppo_create(const rein_ppo_config *config, const rein_task *task
     if (!ppo) return rein_fail(REIN_ENOMEM, "no memory for ppo");
     ppo->config = *config;
     ppo->team = task->team;
-    ppo->record = record;
-    rein_status status = ppo_init(ppo, task);
+    rein_status status = ppo_init(ppo, task, record);
     if (status != REIN_OK) {
         rein_ppo_free(ppo);
         return status;
@@ -293,21 +215,12 @@ void rein_ppo_free(rein_ppo *ppo)
         rein_net_workspace_free(ppo->workers[i].critic);
         free(ppo->workers[i].x);
     }
-    for (int b = 0; ppo->vec && b < ppo->vec->n_blocks; b++) {
-        if (ppo->block_observation_stats) rein_normalizer_free(ppo->block_observation_stats[b]);
-        if (ppo->block_return_stats) rein_normalizer_free(ppo->block_return_stats[b]);
-    }
-    rein_normalizer_free(ppo->observation_stats);
-    rein_normalizer_free(ppo->return_stats);
-    rein_rollout_free(ppo->rollout);
     rein_policy_free(ppo->policy);
     rein_optimizer_free(ppo->optimizer);
     rein_net_free(ppo->critic);
     rein_net_free(ppo->actor);
-    rein_vec_free(ppo->vec);
+    rein_collector_free(ppo->data);
     free(ppo->workers);
-    free(ppo->block_observation_stats);
-    free(ppo->block_return_stats);
     free(ppo->memory);
     free(ppo);
 }
@@ -318,58 +231,29 @@ const rein_policy *rein_ppo_policy(rein_ppo *ppo)
 {
     rein_policy *policy = ppo->policy;
     memcpy(policy->params, ppo->params, ppo->n_actor * sizeof(float));
-    if (ppo->continuous) {
-        memcpy(policy->log_std, rein_ppo_log_std(ppo), (size_t)ppo->act * sizeof(float));
+    if (ppo->data->continuous) {
+        memcpy(policy->log_std, rein_ppo_log_std(ppo), (size_t)ppo->data->act * sizeof(float));
     }
-    if (ppo->observation_stats) {
-        memcpy(policy->mean, ppo->observation_stats->mean, (size_t)ppo->obs * sizeof(double));
-        memcpy(policy->var, ppo->observation_stats->var, (size_t)ppo->obs * sizeof(double));
+    if (ppo->data->observation_stats) {
+        memcpy(policy->mean, ppo->data->observation_stats->mean,
+               (size_t)ppo->data->obs * sizeof(double));
+        memcpy(policy->var, ppo->data->observation_stats->var,
+               (size_t)ppo->data->obs * sizeof(double));
     }
-    policy->timesteps = ppo->step;
+    policy->timesteps = ppo->data->step;
     rein_policy_pack(policy);
     return policy;
 }
 
-static rein_status ppo_archive_stats(rein_ppo *ppo, rein_archive *archive)
-{
-    rein_status status = REIN_OK;
-    if (ppo->observation_stats) {
-        rein_archive_enter(archive, "observation_stats");
-        status = rein_normalizer_archive(ppo->observation_stats, archive);
-        rein_archive_leave(archive);
-    }
-    if (status == REIN_OK && ppo->return_stats) {
-        rein_archive_enter(archive, "return_stats");
-        status = rein_normalizer_archive(ppo->return_stats, archive);
-        rein_archive_leave(archive);
-    }
-    return status;
-}
-
 rein_status rein_ppo_archive(rein_ppo *ppo, rein_archive *archive)
 {
-    size_t n_rows = (size_t)ppo->vec->n_rows;
-    REIN_TRY(rein_archive_i64(archive, "ppo/step", &ppo->step));
     REIN_TRY(rein_archive_i64(archive, "ppo/updates", &ppo->updates));
     REIN_TRY(rein_archive_array(archive, "ppo/params", REIN_F32, ppo->params, ppo->n_params));
-    REIN_TRY(rein_archive_array(archive, "ppo/next_observation", REIN_F32, ppo->next_observation,
-                                n_rows * (size_t)ppo->obs));
-    REIN_TRY(
-        rein_archive_array(archive, "ppo/running_return", REIN_F64, ppo->running_return, n_rows));
-    REIN_TRY(ppo_archive_stats(ppo, archive));
-
     rein_archive_enter(archive, "optimizer");
     rein_status status = rein_optimizer_archive(ppo->optimizer, archive);
     rein_archive_leave(archive);
     REIN_TRY(status);
-    rein_archive_enter(archive, "vec");
-    status = rein_vec_archive(ppo->vec, archive);
-    rein_archive_leave(archive);
-    REIN_TRY(status);
-    rein_archive_enter(archive, "episodes");
-    status = rein_episodes_archive(&ppo->episodes, archive);
-    rein_archive_leave(archive);
-    REIN_TRY(status);
+    REIN_TRY(rein_collector_archive(ppo->data, archive));
     if (archive->loading) rein_ppo_pack(ppo);
     return REIN_OK;
 }

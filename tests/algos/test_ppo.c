@@ -125,15 +125,15 @@ static void check_number(golden *g, const char *group, const char *name, double 
 /* The recorded minibatch as a rollout of 64 steps of one env. */
 static void inject(golden *g, const char *group, rein_ppo *ppo)
 {
-    rein_rollout *r = ppo->rollout;
-    const size_t rows = 64, act = (size_t)ppo->act;
+    rein_rollout *r = ppo->data->rollout;
+    const size_t rows = 64, act = (size_t)ppo->data->act;
     float action[64 * 8];
     read_floats(g, group, "params_before", ppo->params, ppo->n_params);
     rein_ppo_pack(ppo);
-    read_floats(g, group, "obs", r->observation, rows * (size_t)ppo->obs);
+    read_floats(g, group, "obs", r->observation, rows * (size_t)ppo->data->obs);
     read_floats(g, group, "action", action, rows * act);
     for (size_t i = 0; i < rows * act; i++) {
-        if (ppo->continuous)
+        if (ppo->data->continuous)
             ((float *)r->action)[i] = action[i];
         else
             ((int32_t *)r->action)[i] = (int32_t)action[i];
@@ -311,7 +311,7 @@ static void check_action(rein_ppo *ppo, float observation, bool up)
     rein_policy_workspace_free(w);
     int32_t choice;
     memcpy(&choice, &action, sizeof choice);
-    assert_int_equal(ppo->continuous ? action > 0 : choice == 1, up);
+    assert_int_equal(ppo->data->continuous ? action > 0 : choice == 1, up);
 }
 
 static void check_probe(int probe, int kind, bool shared)
@@ -327,7 +327,7 @@ static void check_probe(int probe, int kind, bool shared)
     if (probe == PROBE_ACTION) check_action(ppo, 0, true);
     if (probe == PROBE_BOTH) check_action(ppo, 1, true), check_action(ppo, -1, false);
     if (probe == PROBE_ACTION || probe == PROBE_BOTH) {
-        assert_true(rein_episodes_return_mean(&ppo->episodes) > 0.9);
+        assert_true(rein_episodes_return_mean(&ppo->data->episodes) > 0.9);
     }
     rein_ppo_free(ppo);
     setup_free(&s);
@@ -397,11 +397,11 @@ static void test_two_agents(void **state)
     s.config.normalize_observation = true;
     s.task.net.hidden = (rein_list){1, {16}};
     rein_ppo *ppo = create(&s);
-    assert_int_equal(ppo->rollout->n_rows, 6);
+    assert_int_equal(ppo->data->rollout->n_rows, 6);
     train(ppo, 40);
-    assert_int_equal(ppo->step, 40 * 64 * 3); /* steps of envs, not of agents */
-    assert_int_equal(ppo->episodes.count, 40 * 64 * 3);
-    assert_true(rein_episodes_return_mean(&ppo->episodes) > 1.8);
+    assert_int_equal(ppo->data->step, 40 * 64 * 3); /* steps of envs, not of agents */
+    assert_int_equal(ppo->data->episodes.count, 40 * 64 * 3);
+    assert_true(rein_episodes_return_mean(&ppo->data->episodes) > 1.8);
     rein_ppo_free(ppo);
     setup_free(&s);
 }
@@ -427,14 +427,14 @@ static void setup_case(setup *s, int which, int n_threads)
 
 static void check_same(const rein_ppo *a, const rein_ppo *b)
 {
-    const rein_rollout *r = a->rollout;
+    const rein_rollout *r = a->data->rollout;
     const size_t rows = (size_t)(r->n_steps * r->n_rows);
     assert_memory_equal(a->params, b->params, a->n_params * sizeof(float));
-    assert_memory_equal(r->advantage, b->rollout->advantage, rows * sizeof(float));
-    assert_memory_equal(r->observation, b->rollout->observation,
-                        rows * (size_t)a->obs * sizeof(float));
-    assert_memory_equal(&a->episodes, &b->episodes, sizeof a->episodes);
-    assert_int_equal(a->step, b->step);
+    assert_memory_equal(r->advantage, b->data->rollout->advantage, rows * sizeof(float));
+    assert_memory_equal(r->observation, b->data->rollout->observation,
+                        rows * (size_t)a->data->obs * sizeof(float));
+    assert_memory_equal(&a->data->episodes, &b->data->episodes, sizeof a->data->episodes);
+    assert_int_equal(a->data->step, b->data->step);
 }
 
 static void test_any_number_of_threads(void **state)
@@ -527,7 +527,7 @@ static void check_truncation(bool bootstrap)
     s.config.gae_lambda = 0; /* A = r + gamma next - V */
     rein_ppo *ppo = create(&s);
     assert_ok(rein_ppo_collect(ppo));
-    const rein_rollout *r = ppo->rollout;
+    const rein_rollout *r = ppo->data->rollout;
     for (int t = 0; t < 8; t++) {
         const float x = (float)(t % 5), next = (float)(t % 5 + 1);
         const bool end = t % 5 == 4;
@@ -543,8 +543,8 @@ static void check_truncation(bool bootstrap)
             assert_true(fabs((double)(r->return_[at] - r->advantage[at]) - v) < 1e-5);
         }
     }
-    assert_int_equal(ppo->episodes.count, 2);
-    assert_true(ppo->episodes.return_sum == 10);
+    assert_int_equal(ppo->data->episodes.count, 2);
+    assert_true(ppo->data->episodes.return_sum == 10);
     rein_ppo_free(ppo);
     setup_free(&s);
 }
@@ -571,9 +571,9 @@ static void test_raw_arrays(void **state)
     s.config.normalize_reward = true;
     rein_ppo *ppo = create(&s);
     assert_ok(rein_ppo_collect(ppo));
-    const rein_rollout *r = ppo->rollout;
-    const float *raw = ppo->raw_observation, *raw_final = ppo->raw_final;
-    const float *action = ppo->raw_action, *unclipped = r->action;
+    const rein_rollout *r = ppo->data->rollout;
+    const float *raw = ppo->data->raw_observation, *raw_final = ppo->data->raw_final;
+    const float *action = ppo->data->raw_action, *unclipped = r->action;
     rein_normalizer *stats, *of_return;
     double running = 0;
     int n_clipped = 0;
@@ -588,12 +588,12 @@ static void test_raw_arrays(void **state)
         rein_normalizer_update(stats, raw + 3 * t, 1);
         rein_normalizer_apply(stats, raw + 3 * t, 1, 10, x);
         assert_memory_equal(x, r->observation + 3 * t, sizeof x);
-        rein_normalizer_rewards(of_return, 0.99, 10, ppo->raw_reward + t, r->terminated + t, 1,
-                                &running, &y);
+        rein_normalizer_rewards(of_return, 0.99, 10, ppo->data->raw_reward + t, r->terminated + t,
+                                1, &running, &y);
         assert_true(y == r->reward[t]);
-        assert_int_equal(ppo->env_truncated[t], t == 199);
+        assert_int_equal(ppo->data->env_truncated[t], t == 199);
         if (t == 199) { /* the last observation counts before the first of the next episode */
-            assert_true(ppo->episode_length[t] == 200);
+            assert_true(ppo->data->episode_length[t] == 200);
             assert_true(fabsf(raw_final[3 * t] - raw[3 * t]) < 1);
             rein_normalizer_update(stats, raw_final + 3 * t, 1);
         }
@@ -613,9 +613,9 @@ static void test_log_prob(void **state)
     rein_ppo *ppo = create(&s);
     train(ppo, 2);
     float next[3 * 4];
-    memcpy(next, ppo->next_observation, sizeof next);
+    memcpy(next, ppo->data->next_observation, sizeof next);
     assert_ok(rein_ppo_collect(ppo));
-    const rein_rollout *r = ppo->rollout;
+    const rein_rollout *r = ppo->data->rollout;
     assert_memory_equal(r->observation, next, sizeof next);
     const int32_t *action = r->action;
     int counts[2] = {0};
@@ -709,7 +709,7 @@ static void test_not_finite(void **state)
     setup_id(&s, "CartPole-v1", 4, 1);
     rein_ppo *ppo = create(&s);
     assert_ok(rein_ppo_collect(ppo));
-    ppo->rollout->return_[17] = NAN;
+    ppo->data->rollout->return_[17] = NAN;
     assert_int_equal(rein_ppo_update(ppo, &m), REIN_ENAN);
     assert_non_null(strstr(rein_error_message(), "step 512"));
     assert_non_null(strstr(rein_error_message(), "algo.lr"));

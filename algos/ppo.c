@@ -56,12 +56,10 @@
  * threads share even a minibatch of 64. Partial gradients are added in order of the rows. */
 #include "algos/ppo.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "algos/ppo_internal.h"
 #include "algos/schedule.h"
-#include "nets/distribution.h"
 
 REIN_CONFIG_TABLE(rein_ppo_config, REIN_PPO_FIELDS)
 
@@ -76,32 +74,14 @@ static int ppo_block_rows(int rows, int block, int *first)
 
 /* ---- networks ------------------------------------------------------------------------------ */
 
-/* y [n, K+1] of a shared network into head [n, K] and value [n]. */
-static void ppo_split(const float *y, int n, int k, float *head, float *value)
-{
-    for (int i = 0; i < n; i++) {
-        for (int j = 0; j < k; j++) head[i * k + j] = y[i * (k + 1) + j];
-        value[i] = y[i * (k + 1) + k];
-    }
-}
-
-/* The reverse, for gradients. */
-static void ppo_join(const float *dhead, const float *dvalue, int n, int k, float *dy)
-{
-    for (int i = 0; i < n; i++) {
-        for (int j = 0; j < k; j++) dy[i * (k + 1) + j] = dhead[i * k + j];
-        dy[i * (k + 1) + k] = dvalue[i];
-    }
-}
-
 /* Policy head [n, K] of x [n, obs]; a shared network gives value [n] as well. */
 static rein_status ppo_forward_policy(const rein_ppo *ppo, rein_ppo_worker *w, const float *x,
                                       int n, float *head, float *value)
 {
     bool shared = !ppo->critic;
     REIN_TRY(rein_net_forward(ppo->actor, ppo->params, ppo->packed_actor, w->actor, x, n,
-                              shared ? w->y : head));
-    if (shared) ppo_split(w->y, n, ppo->n_head, head, value);
+                              shared ? w->rows.y : head));
+    if (shared) rein_ppo_split(w->rows.y, n, ppo->n_head, head, value);
     return REIN_OK;
 }
 
@@ -110,24 +90,12 @@ static rein_status ppo_forward_value(const rein_ppo *ppo, rein_ppo_worker *w, co
                                      float *value)
 {
     if (!ppo->critic) {
-        REIN_TRY(ppo_forward_policy(ppo, w, x, n, w->head, value));
+        REIN_TRY(ppo_forward_policy(ppo, w, x, n, w->rows.head, value));
         return REIN_OK;
     }
     REIN_TRY(rein_net_forward(ppo->critic, ppo->params + ppo->n_actor, ppo->packed_critic,
                               w->critic, x, n, value));
     return REIN_OK;
-}
-
-/* log pi(action) [n] and entropy [n] (one entry when continuous; NULL: not wanted). */
-static void ppo_log_prob(const rein_ppo *ppo, const float *head, const void *action, int n,
-                         float *log_prob, float *entropy)
-{
-    if (ppo->data->continuous) {
-        rein_gaussian_log_prob(head, rein_ppo_log_std(ppo), n, ppo->n_head, action, log_prob,
-                               entropy);
-    } else {
-        rein_categorical_log_prob(head, NULL, n, ppo->n_head, action, log_prob, entropy);
-    }
 }
 
 void rein_ppo_pack(rein_ppo *ppo)
@@ -146,11 +114,8 @@ static float *ppo_draw_noise(rein_ppo *ppo, const rein_collector_span *s)
     float *noise = ppo->noise + (size_t)n_steps * (size_t)(s->row * c->act);
     rein_rng rng = rein_rng_stream(c->vec->seed, REIN_RNG_ACTION, (uint32_t)s->row,
                                    (uint64_t)c->step / (uint64_t)c->vec->n_envs);
-    if (c->continuous) {
-        rein_rng_normals(&rng, noise, n);
-    } else {
-        for (int i = 0; i < n; i++) noise[i] = rein_rng_uniform_f32(&rng);
-    }
+    const rein_ppo_pi pi = rein_ppo_policy_pi(ppo);
+    rein_ppo_noise(&pi, &rng, n, noise);
     return noise;
 }
 
@@ -165,11 +130,8 @@ static rein_status ppo_act(rein_ppo *ppo, rein_ppo_worker *w, const rein_collect
     void *action = rein_row_at(r->action, at, c->vec->action_bytes);
     REIN_TRY(ppo_forward_policy(ppo, w, r->observation + at * (size_t)c->obs, s->n_rows, head,
                                 r->value + at));
-    if (c->continuous) {
-        rein_gaussian_sample(head, rein_ppo_log_std(ppo), s->n_rows, c->act, noise, action);
-    } else {
-        rein_categorical_sample(head, NULL, s->n_rows, ppo->n_head, noise, action);
-    }
+    const rein_ppo_pi pi = rein_ppo_policy_pi(ppo);
+    rein_ppo_sample(&pi, head, s->n_rows, noise, action);
     return REIN_OK;
 }
 
@@ -206,8 +168,10 @@ static rein_status ppo_estimate_block(void *context, int block, int thread)
     if (block < n_rollout) {
         int n = ppo_block_rows(rows, block, &first);
         size_t at = (size_t)first;
-        ppo_log_prob(ppo, ppo->head + at * (size_t)ppo->n_head,
-                     rein_row_at(r->action, at, c->vec->action_bytes), n, r->log_prob + at, NULL);
+        const rein_ppo_pi pi = rein_ppo_policy_pi(ppo);
+        rein_ppo_log_prob(&pi, ppo->head + at * (size_t)ppo->n_head,
+                          rein_row_at(r->action, at, c->vec->action_bytes), n, r->log_prob + at,
+                          NULL);
         if (ppo->critic) {
             REIN_TRY(ppo_forward_value(ppo, w, r->observation + at * obs, n, r->value + at));
         }
@@ -222,8 +186,8 @@ static rein_status ppo_estimate_block(void *context, int block, int thread)
             memcpy(w->x + (size_t)i * obs, c->final_observation + (size_t)row[i] * obs,
                    obs * sizeof(float));
         }
-        REIN_TRY(ppo_forward_value(ppo, w, w->x, n, w->value));
-        for (int i = 0; i < n; i++) r->final_value[row[i]] = w->value[i];
+        REIN_TRY(ppo_forward_value(ppo, w, w->x, n, w->rows.value));
+        for (int i = 0; i < n; i++) r->final_value[row[i]] = w->rows.value[i];
     }
     return REIN_OK;
 }
@@ -292,38 +256,6 @@ typedef struct ppo_minibatch {
     int first, n;
 } ppo_minibatch;
 
-/* Policy loss and entropy bonus of rows [at, at + n) of the batch: w->head to w->dhead. */
-static void ppo_policy_gradient(rein_ppo *ppo, rein_ppo_worker *w, size_t at, int n, double scale,
-                                float *dlog_std, rein_ppo_sums *sums)
-{
-    const rein_ppo_batch *b = &ppo->batch;
-    const void *action = rein_row_at(b->action, at, ppo->data->vec->action_bytes);
-    float dentropy = (float)(-ppo->config.entropy_coef * scale);
-    ppo_log_prob(ppo, w->head, action, n, w->log_prob, w->entropy);
-    rein_ppo_policy_loss(w->log_prob, b->log_prob + at, b->advantage + at, n, ppo->config.clip,
-                         scale, w->dlog_prob, sums);
-    for (int i = 0; i < n; i++) {
-        w->dentropy[i] = dentropy;
-        sums->entropy += w->entropy[ppo->data->continuous ? 0 : i];
-    }
-    if (ppo->data->continuous) {
-        rein_gaussian_backward(w->head, rein_ppo_log_std(ppo), n, ppo->n_head, action, w->dlog_prob,
-                               w->dentropy, w->dhead, dlog_std);
-    } else {
-        rein_categorical_backward(w->head, NULL, n, ppo->n_head, action, w->dlog_prob, w->dentropy,
-                                  w->dhead);
-    }
-}
-
-/* Value loss of the same rows: w->value to w->dvalue. */
-static void ppo_value_gradient(rein_ppo *ppo, rein_ppo_worker *w, size_t at, int n, double scale,
-                               rein_ppo_sums *sums)
-{
-    const rein_ppo_batch *b = &ppo->batch;
-    rein_ppo_value_loss(w->value, b->value + at, b->return_ + at, n, ppo->config.clip_value,
-                        ppo->config.clip, scale * ppo->config.value_coef, w->dvalue, sums);
-}
-
 /* One piece of a minibatch: one network (both losses when shared) on 128 rows. Its gradient goes
  * to its own place in `parts`. */
 static rein_status ppo_gradient_piece(void *context, int piece, int thread)
@@ -342,19 +274,21 @@ static rein_status ppo_gradient_piece(void *context, int piece, int thread)
     *sums = (rein_ppo_sums){0};
 
     if (piece % n_nets == 1) {
-        REIN_TRY(ppo_forward_value(ppo, w, x, n, w->value));
-        ppo_value_gradient(ppo, w, at, n, scale, sums);
+        REIN_TRY(ppo_forward_value(ppo, w, x, n, w->rows.value));
+        rein_ppo_value_gradient(&ppo->config, &ppo->batch, at, n, scale, &w->rows, sums);
         REIN_TRY(rein_net_backward(ppo->critic, ppo->params + ppo->n_actor, ppo->packed_critic,
-                                   w->critic, w->dvalue, part + ppo->n_actor, NULL));
+                                   w->critic, w->rows.dvalue, part + ppo->n_actor, NULL));
         return REIN_OK;
     }
-    REIN_TRY(ppo_forward_policy(ppo, w, x, n, w->head, w->value));
-    ppo_policy_gradient(ppo, w, at, n, scale, dlog_std, sums);
-    const float *dy = w->dhead;
+    REIN_TRY(ppo_forward_policy(ppo, w, x, n, w->rows.head, w->rows.value));
+    const rein_ppo_pi pi = rein_ppo_policy_pi(ppo);
+    rein_ppo_policy_gradient(&ppo->config, &pi, &ppo->batch, ppo->data->vec->action_bytes, at, n,
+                             scale, &w->rows, dlog_std, sums);
+    const float *dy = w->rows.dhead;
     if (!ppo->critic) {
-        ppo_value_gradient(ppo, w, at, n, scale, sums);
-        ppo_join(w->dhead, w->dvalue, n, ppo->n_head, w->y);
-        dy = w->y;
+        rein_ppo_value_gradient(&ppo->config, &ppo->batch, at, n, scale, &w->rows, sums);
+        rein_ppo_join(w->rows.dhead, w->rows.dvalue, n, ppo->n_head, w->rows.y);
+        dy = w->rows.y;
     }
     REIN_TRY(
         rein_net_backward(ppo->actor, ppo->params, ppo->packed_actor, w->actor, dy, part, NULL));
@@ -378,12 +312,7 @@ rein_status rein_ppo_minibatch(rein_ppo *ppo, int first, int n, double lr, rein_
     double norm = rein_grad_norm(ppo->grad, ppo->n_params);
     if (sums) *sums = all;
     if (grad_norm) *grad_norm = norm;
-    if (!isfinite(norm)) {
-        return rein_fail(REIN_ENAN,
-                         "step %lld: the gradient is not finite (policy loss %g, value loss %g): "
-                         "try a smaller algo.lr, or algo.normalize_reward=true for large rewards",
-                         (long long)ppo->data->step, all.policy_loss / n, all.value_loss / n);
-    }
+    REIN_TRY(rein_ppo_check_norm(norm, &all, n, ppo->data->step));
     rein_optimizer_step(ppo->optimizer, lr, ppo->grad,
                         rein_grad_clip_scale(norm, ppo->config.max_grad_norm), ppo->params);
     rein_ppo_pack(ppo);
@@ -420,37 +349,11 @@ rein_status rein_ppo_update(rein_ppo *ppo, rein_ppo_metrics *out)
     }
     ppo->updates++;
     double n = (double)n_steps * size;
-    *out = (rein_ppo_metrics){
-        .policy_loss = all.policy_loss / n,
-        .value_loss = all.value_loss / n,
-        .entropy = all.entropy / n,
-        .approx_kl = all.approx_kl / n,
-        .clip_fraction = all.n_clipped / n,
-        .explained_variance = rein_ppo_explained_variance(ppo->data->rollout->return_,
-                                                          ppo->data->rollout->value, rows),
-        .lr = lr,
-        .grad_norm = norms / n_steps,
-    };
+    *out = rein_ppo_metrics_of(&all, n, norms, n_steps, ppo->data->rollout, lr);
     return REIN_OK;
 }
 
 /* ---- the loop ------------------------------------------------------------------------------ */
-
-static rein_status ppo_log(rein_ppo *ppo, const rein_ppo_metrics *m, rein_run *run)
-{
-    const rein_metric metrics[] = {
-        {"policy_loss", m->policy_loss},
-        {"value_loss", m->value_loss},
-        {"entropy", m->entropy},
-        {"approx_kl", m->approx_kl},
-        {"clip_fraction", m->clip_fraction},
-        {"explained_variance", m->explained_variance},
-        {"lr", m->lr},
-        {"grad_norm", m->grad_norm},
-    };
-    return rein_run_log(run, ppo->data->step, &ppo->data->episodes, metrics,
-                        (int)(sizeof metrics / sizeof metrics[0]));
-}
 
 static rein_status ppo_run(rein_ppo *ppo, int64_t total_timesteps, rein_run *run)
 {
@@ -462,7 +365,7 @@ static rein_status ppo_run(rein_ppo *ppo, int64_t total_timesteps, rein_run *run
         REIN_TRY(rein_ppo_collect(ppo));
         REIN_TRY(rein_collector_record(ppo->data, run->recorder));
         REIN_TRY(rein_ppo_update(ppo, &metrics));
-        REIN_TRY(ppo_log(ppo, &metrics, run));
+        REIN_TRY(rein_ppo_log(&metrics, ppo->data, run));
 
         unsigned due = rein_run_tick(run, ppo->data->step);
         if (due & REIN_RUN_EVALUATE) {

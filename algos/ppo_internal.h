@@ -2,18 +2,14 @@
 #ifndef REIN_ALGOS_PPO_INTERNAL_H
 #define REIN_ALGOS_PPO_INTERNAL_H
 
-#include "algos/ppo.h"
+#include "algos/ppo_parts.h"
 
 enum { PPO_ROWS = 128 }; /* rows of one piece of estimates and gradients */
 
 struct rein_ppo_worker {
     rein_net_workspace *actor, *critic; /* critic NULL when shared */
-    float *x;                           /* [rows, obs] last observations put together */
-    float *y;                           /* [rows, K+1] output of a shared net, then its gradient */
-    float *head, *dhead;                /* [rows, K] */
-    float *value, *dvalue;              /* [rows] */
-    float *log_prob, *dlog_prob;        /* [rows] */
-    float *entropy, *dentropy;          /* [rows] */
+    float *x;                           /* [n, obs] last observations put together */
+    rein_ppo_rows rows;                 /* n = max(128, block rows) */
 };
 
 /* Pieces of 128 rows that `rows` are cut into. */
@@ -25,6 +21,11 @@ static inline int rein_ppo_blocks(int rows)
 static inline float *rein_ppo_log_std(const rein_ppo *ppo) /* [act] */
 {
     return ppo->params + ppo->n_actor + ppo->n_critic;
+}
+
+static inline rein_ppo_pi rein_ppo_policy_pi(const rein_ppo *ppo)
+{
+    return (rein_ppo_pi){ppo->data->continuous, ppo->n_head, rein_ppo_log_std(ppo)};
 }
 
 /* rein_algo.check: errors are REIN_ECONFIG, naming the numbers that do not fit. */

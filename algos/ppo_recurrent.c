@@ -43,36 +43,16 @@
  * gradients are added in order of the rows. */
 #include "algos/ppo_recurrent.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "algos/ppo_recurrent_internal.h"
 #include "algos/schedule.h"
-#include "nets/distribution.h"
 
 REIN_CONFIG_TABLE(rein_ppo_recurrent_config, REIN_PPO_RECURRENT_FIELDS)
 
 typedef rein_ppo_recurrent_worker worker;
 
 /* ---- networks ------------------------------------------------------------------------------ */
-
-/* y [n, K+1] of a shared network into head [n, K] and value [n]. */
-static void ppo_split(const float *y, int n, int k, float *head, float *value)
-{
-    for (int i = 0; i < n; i++) {
-        for (int j = 0; j < k; j++) head[i * k + j] = y[i * (k + 1) + j];
-        value[i] = y[i * (k + 1) + k];
-    }
-}
-
-/* The reverse, for gradients. */
-static void ppo_join(const float *dhead, const float *dvalue, int n, int k, float *dy)
-{
-    for (int i = 0; i < n; i++) {
-        for (int j = 0; j < k; j++) dy[i * (k + 1) + j] = dhead[i * k + j];
-        dy[i * (k + 1) + k] = dvalue[i];
-    }
-}
 
 /* Policy head [T n, K] of x [T, n, obs]; a shared network gives value [T n] as well. */
 static rein_status ppo_forward_policy(const rein_ppo_recurrent *ppo, worker *w,
@@ -82,35 +62,24 @@ static rein_status ppo_forward_policy(const rein_ppo_recurrent *ppo, worker *w,
 {
     bool shared = !ppo->critic;
     REIN_TRY(rein_recurrent_forward(ppo->actor, ppo->params, ppo->packed_actor, workspace, x, start,
-                                    n_steps, n, state, shared ? w->y : head));
-    if (shared) ppo_split(w->y, n_steps * n, ppo->n_head, head, value);
+                                    n_steps, n, state, shared ? w->rows.y : head));
+    if (shared) rein_ppo_split(w->rows.y, n_steps * n, ppo->n_head, head, value);
     return REIN_OK;
 }
 
-/* value [n] of x [n, obs] for one step of some rows; their states become the next ones. `w->head`
- * is lost. */
+/* value [n] of x [n, obs] for one step of some rows; their states become the next ones.
+ * `w->rows.head` is lost. */
 static rein_status ppo_forward_value(const rein_ppo_recurrent *ppo, worker *w, const float *x,
                                      const uint8_t *start, int n, float *state, float *value)
 {
     if (!ppo->critic) {
-        REIN_TRY(ppo_forward_policy(ppo, w, w->actor_step, x, start, 1, n, state, w->head, value));
+        REIN_TRY(
+            ppo_forward_policy(ppo, w, w->actor_step, x, start, 1, n, state, w->rows.head, value));
         return REIN_OK;
     }
     REIN_TRY(rein_recurrent_forward(ppo->critic, ppo->params + ppo->n_actor, ppo->packed_critic,
                                     w->critic_step, x, start, 1, n, state, value));
     return REIN_OK;
-}
-
-/* log pi(a|x) [n] and entropy ([n]; continuous [1]; NULL: not wanted) from head [n, K]. */
-static void ppo_log_prob(const rein_ppo_recurrent *ppo, const float *head, const void *action,
-                         int n, float *log_prob, float *entropy)
-{
-    if (ppo->data->continuous) {
-        rein_gaussian_log_prob(head, rein_ppo_recurrent_log_std(ppo), n, ppo->n_head, action,
-                               log_prob, entropy);
-    } else {
-        rein_categorical_log_prob(head, NULL, n, ppo->n_head, action, log_prob, entropy);
-    }
 }
 
 void rein_ppo_recurrent_pack(rein_ppo_recurrent *ppo)
@@ -139,11 +108,8 @@ static float *ppo_draw_noise(rein_ppo_recurrent *ppo, const rein_collector_span 
     float *noise = ppo->noise + (size_t)n_steps * (size_t)(s->row * c->act);
     rein_rng rng = rein_rng_stream(c->vec->seed, REIN_RNG_ACTION, (uint32_t)s->row,
                                    (uint64_t)c->step / (uint64_t)c->vec->n_envs);
-    if (c->continuous) {
-        rein_rng_normals(&rng, noise, n);
-    } else {
-        for (int i = 0; i < n; i++) noise[i] = rein_rng_uniform_f32(&rng);
-    }
+    const rein_ppo_pi pi = rein_ppo_recurrent_pi(ppo);
+    rein_ppo_noise(&pi, &rng, n, noise);
     return noise;
 }
 
@@ -163,14 +129,10 @@ static rein_status ppo_act(rein_ppo_recurrent *ppo, worker *w, const rein_collec
         REIN_TRY(ppo_forward_value(ppo, w, x, start, s->n_rows, state, r->value + at));
     }
     REIN_TRY(ppo_forward_policy(ppo, w, w->actor_step, x, start, 1, s->n_rows,
-                                ppo->actor_state + row * n_state, w->head, r->value + at));
-    if (ppo->data->continuous) {
-        rein_gaussian_sample(w->head, rein_ppo_recurrent_log_std(ppo), s->n_rows, ppo->data->act,
-                             noise, action);
-    } else {
-        rein_categorical_sample(w->head, NULL, s->n_rows, ppo->n_head, noise, action);
-    }
-    ppo_log_prob(ppo, w->head, action, s->n_rows, r->log_prob + at, NULL);
+                                ppo->actor_state + row * n_state, w->rows.head, r->value + at));
+    const rein_ppo_pi pi = rein_ppo_recurrent_pi(ppo);
+    rein_ppo_sample(&pi, w->rows.head, s->n_rows, noise, action);
+    rein_ppo_log_prob(&pi, w->rows.head, action, s->n_rows, r->log_prob + at, NULL);
     return REIN_OK;
 }
 
@@ -192,9 +154,9 @@ static rein_status ppo_final_values(rein_ppo_recurrent *ppo, worker *w,
         n++;
     }
     if (n == 0) return REIN_OK;
-    REIN_TRY(ppo_forward_value(ppo, w, w->x, NULL, n, w->state, w->value));
+    REIN_TRY(ppo_forward_value(ppo, w, w->x, NULL, n, w->state, w->rows.value));
     for (int i = s->n_rows - 1; i >= 0; i--) {
-        if (r->truncated[at + (size_t)i]) r->final_value[at + (size_t)i] = w->value[--n];
+        if (r->truncated[at + (size_t)i]) r->final_value[at + (size_t)i] = w->rows.value[--n];
     }
     return REIN_OK;
 }
@@ -283,13 +245,14 @@ static rein_status ppo_gather_block(void *context, int block, int thread)
     for (int t = 0; t < r->n_steps; t++) {
         for (int i = 0; i < n; i++, to++) {
             const size_t from = (size_t)t * (size_t)r->n_rows + (size_t)job->index[first + i];
-            memcpy(b->observation + to * obs, r->observation + from * obs, obs * sizeof(float));
-            memcpy(rein_row_at(b->action, to, act), rein_row_at(r->action, from, act), act);
+            memcpy(b->rows.observation + to * obs, r->observation + from * obs,
+                   obs * sizeof(float));
+            memcpy(rein_row_at(b->rows.action, to, act), rein_row_at(r->action, from, act), act);
             b->start[to] = ppo->data->start[from];
-            b->log_prob[to] = r->log_prob[from];
-            b->value[to] = r->value[from];
-            b->advantage[to] = r->advantage[from];
-            b->return_[to] = r->return_[from];
+            b->rows.log_prob[to] = r->log_prob[from];
+            b->rows.value[to] = r->value[from];
+            b->rows.advantage[to] = r->advantage[from];
+            b->rows.return_[to] = r->return_[from];
         }
     }
     const size_t s = (size_t)rein_recurrent_n_state(ppo->actor);
@@ -316,39 +279,6 @@ typedef struct ppo_minibatch {
     int first, n;
 } ppo_minibatch;
 
-/* Policy loss and entropy bonus of n steps from `at` of the batch: w->head to w->dhead. */
-static void ppo_policy_gradient(rein_ppo_recurrent *ppo, worker *w, size_t at, int n, double scale,
-                                float *dlog_std, rein_ppo_sums *sums)
-{
-    const rein_sequence_batch *b = &ppo->batch;
-    const bool continuous = ppo->data->continuous;
-    const void *action = rein_row_at(b->action, at, ppo->data->vec->action_bytes);
-    const float dentropy = (float)(-ppo->config.entropy_coef * scale);
-    ppo_log_prob(ppo, w->head, action, n, w->log_prob, w->entropy);
-    rein_ppo_policy_loss(w->log_prob, b->log_prob + at, b->advantage + at, n, ppo->config.clip,
-                         scale, w->dlog_prob, sums);
-    for (int i = 0; i < n; i++) {
-        w->dentropy[i] = dentropy;
-        sums->entropy += w->entropy[continuous ? 0 : i];
-    }
-    if (continuous) {
-        rein_gaussian_backward(w->head, rein_ppo_recurrent_log_std(ppo), n, ppo->n_head, action,
-                               w->dlog_prob, w->dentropy, w->dhead, dlog_std);
-    } else {
-        rein_categorical_backward(w->head, NULL, n, ppo->n_head, action, w->dlog_prob, w->dentropy,
-                                  w->dhead);
-    }
-}
-
-/* Value loss of the same steps: w->value to w->dvalue. */
-static void ppo_value_gradient(rein_ppo_recurrent *ppo, worker *w, size_t at, int n, double scale,
-                               rein_ppo_sums *sums)
-{
-    const rein_sequence_batch *b = &ppo->batch;
-    rein_ppo_value_loss(w->value, b->value + at, b->return_ + at, n, ppo->config.clip_value,
-                        ppo->config.clip, scale * ppo->config.value_coef, w->dvalue, sums);
-}
-
 /* The value network's piece: all steps of n rows from row `first`. */
 static rein_status ppo_critic_piece(rein_ppo_recurrent *ppo, worker *w, int first, int n,
                                     double scale, float *part, rein_ppo_sums *sums)
@@ -360,11 +290,11 @@ static rein_status ppo_critic_piece(rein_ppo_recurrent *ppo, worker *w, int firs
     memcpy(w->state, ppo->batch.critic_state + (size_t)first * size,
            (size_t)n * size * sizeof(float));
     REIN_TRY(rein_recurrent_forward(ppo->critic, params, ppo->packed_critic, w->critic,
-                                    ppo->batch.observation + at * (size_t)ppo->data->obs,
-                                    ppo->batch.start + at, n_steps, n, w->state, w->value));
-    ppo_value_gradient(ppo, w, at, n_steps * n, scale, sums);
-    REIN_TRY(rein_recurrent_backward(ppo->critic, params, ppo->packed_critic, w->critic, w->dvalue,
-                                     part + ppo->n_actor));
+                                    ppo->batch.rows.observation + at * (size_t)ppo->data->obs,
+                                    ppo->batch.start + at, n_steps, n, w->state, w->rows.value));
+    rein_ppo_value_gradient(&ppo->config, &ppo->batch.rows, at, n_steps * n, scale, &w->rows, sums);
+    REIN_TRY(rein_recurrent_backward(ppo->critic, params, ppo->packed_critic, w->critic,
+                                     w->rows.dvalue, part + ppo->n_actor));
     return REIN_OK;
 }
 
@@ -377,15 +307,19 @@ static rein_status ppo_actor_piece(rein_ppo_recurrent *ppo, worker *w, int first
     const size_t size = (size_t)rein_recurrent_n_state(ppo->actor);
     memcpy(w->state, ppo->batch.actor_state + (size_t)first * size,
            (size_t)n * size * sizeof(float));
-    REIN_TRY(ppo_forward_policy(ppo, w, w->actor,
-                                ppo->batch.observation + at * (size_t)ppo->data->obs,
-                                ppo->batch.start + at, n_steps, n, w->state, w->head, w->value));
-    ppo_policy_gradient(ppo, w, at, n_steps * n, scale, part + ppo->n_actor + ppo->n_critic, sums);
-    const float *dy = w->dhead;
+    REIN_TRY(ppo_forward_policy(
+        ppo, w, w->actor, ppo->batch.rows.observation + at * (size_t)ppo->data->obs,
+        ppo->batch.start + at, n_steps, n, w->state, w->rows.head, w->rows.value));
+    const rein_ppo_pi pi = rein_ppo_recurrent_pi(ppo);
+    rein_ppo_policy_gradient(&ppo->config, &pi, &ppo->batch.rows, ppo->data->vec->action_bytes, at,
+                             n_steps * n, scale, &w->rows, part + ppo->n_actor + ppo->n_critic,
+                             sums);
+    const float *dy = w->rows.dhead;
     if (!ppo->critic) {
-        ppo_value_gradient(ppo, w, at, n_steps * n, scale, sums);
-        ppo_join(w->dhead, w->dvalue, n_steps * n, ppo->n_head, w->y);
-        dy = w->y;
+        rein_ppo_value_gradient(&ppo->config, &ppo->batch.rows, at, n_steps * n, scale, &w->rows,
+                                sums);
+        rein_ppo_join(w->rows.dhead, w->rows.dvalue, n_steps * n, ppo->n_head, w->rows.y);
+        dy = w->rows.y;
     }
     REIN_TRY(
         rein_recurrent_backward(ppo->actor, ppo->params, ppo->packed_actor, w->actor, dy, part));
@@ -419,7 +353,7 @@ rein_status rein_ppo_recurrent_minibatch(rein_ppo_recurrent *ppo, int first, int
 {
     const int n_steps = ppo->data->rollout->n_steps;
     if (ppo->config.normalize_advantage) {
-        rein_ppo_normalize_advantage(ppo->batch.advantage + (size_t)first * (size_t)n_steps,
+        rein_ppo_normalize_advantage(ppo->batch.rows.advantage + (size_t)first * (size_t)n_steps,
                                      n * n_steps);
     }
     ppo_minibatch m = {ppo, first, n};
@@ -433,12 +367,7 @@ rein_status rein_ppo_recurrent_minibatch(rein_ppo_recurrent *ppo, int first, int
     const double norm = rein_grad_norm(ppo->grad, ppo->n_params), rows = (double)n * n_steps;
     if (sums) *sums = all;
     if (grad_norm) *grad_norm = norm;
-    if (!isfinite(norm)) {
-        return rein_fail(REIN_ENAN,
-                         "step %lld: the gradient is not finite (policy loss %g, value loss %g): "
-                         "try a smaller algo.lr, or algo.normalize_reward=true for large rewards",
-                         (long long)ppo->data->step, all.policy_loss / rows, all.value_loss / rows);
-    }
+    REIN_TRY(rein_ppo_check_norm(norm, &all, rows, ppo->data->step));
     rein_optimizer_step(ppo->optimizer, lr, ppo->grad,
                         rein_grad_clip_scale(norm, ppo->config.max_grad_norm), ppo->params);
     rein_ppo_recurrent_pack(ppo);
@@ -447,7 +376,7 @@ rein_status rein_ppo_recurrent_minibatch(rein_ppo_recurrent *ppo, int first, int
 
 rein_status rein_ppo_recurrent_update(rein_ppo_recurrent *ppo, rein_ppo_metrics *out)
 {
-    const rein_ppo_recurrent_config *c = &ppo->config;
+    const rein_ppo_config *c = &ppo->config;
     const rein_rollout *r = ppo->data->rollout;
     const int n_rows = r->n_rows, size = n_rows / (int)c->n_minibatches;
     double lr = c->lr;
@@ -475,37 +404,11 @@ rein_status rein_ppo_recurrent_update(rein_ppo_recurrent *ppo, rein_ppo_metrics 
     }
     ppo->updates++;
     const double n = (double)n_minibatches * size * r->n_steps;
-    *out = (rein_ppo_metrics){
-        .policy_loss = all.policy_loss / n,
-        .value_loss = all.value_loss / n,
-        .entropy = all.entropy / n,
-        .approx_kl = all.approx_kl / n,
-        .clip_fraction = all.n_clipped / n,
-        .explained_variance =
-            rein_ppo_explained_variance(r->return_, r->value, r->n_steps * n_rows),
-        .lr = lr,
-        .grad_norm = norms / n_minibatches,
-    };
+    *out = rein_ppo_metrics_of(&all, n, norms, n_minibatches, r, lr);
     return REIN_OK;
 }
 
 /* ---- the loop ------------------------------------------------------------------------------ */
-
-static rein_status ppo_log(const rein_ppo_recurrent *ppo, const rein_ppo_metrics *m, rein_run *run)
-{
-    const rein_metric metrics[] = {
-        {"policy_loss", m->policy_loss},
-        {"value_loss", m->value_loss},
-        {"entropy", m->entropy},
-        {"approx_kl", m->approx_kl},
-        {"clip_fraction", m->clip_fraction},
-        {"explained_variance", m->explained_variance},
-        {"lr", m->lr},
-        {"grad_norm", m->grad_norm},
-    };
-    return rein_run_log(run, ppo->data->step, &ppo->data->episodes, metrics,
-                        (int)(sizeof metrics / sizeof metrics[0]));
-}
 
 static rein_status ppo_run(rein_ppo_recurrent *ppo, int64_t total_timesteps, rein_run *run)
 {
@@ -518,7 +421,7 @@ static rein_status ppo_run(rein_ppo_recurrent *ppo, int64_t total_timesteps, rei
         REIN_TRY(rein_ppo_recurrent_collect(ppo));
         REIN_TRY(rein_collector_record(c, run->recorder));
         REIN_TRY(rein_ppo_recurrent_update(ppo, &metrics));
-        REIN_TRY(ppo_log(ppo, &metrics, run));
+        REIN_TRY(rein_ppo_log(&metrics, c, run));
 
         unsigned due = rein_run_tick(run, c->step);
         if (due & REIN_RUN_EVALUATE) {

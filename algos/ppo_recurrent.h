@@ -13,7 +13,6 @@
 #ifndef REIN_ALGOS_PPO_RECURRENT_H
 #define REIN_ALGOS_PPO_RECURRENT_H
 
-#include "algos/collector.h"
 #include "algos/ppo.h"
 #include "nets/recurrent.h"
 
@@ -30,13 +29,8 @@ REIN_CONFIG_STRUCT(rein_ppo_recurrent_config, REIN_PPO_RECURRENT_FIELDS)
 /* Rows of the rollout in the order of an epoch's shuffle, cut in blocks of rows: of each block all
  * its rows' step 0, then step 1, ...: [T, rows of the block]. B = T N. */
 typedef struct rein_sequence_batch {
-    float *observation;                /* [B, obs] */
+    rein_ppo_batch rows;               /* [B, ...] */
     uint8_t *start;                    /* [B] */
-    void *action;                      /* [B, act] i32 or f32 */
-    float *log_prob;                   /* [B] of the policy that collected */
-    float *value;                      /* [B] likewise */
-    float *advantage;                  /* [B] */
-    float *return_;                    /* [B] */
     float *actor_state, *critic_state; /* [N, S] before step 0 */
 } rein_sequence_batch;
 
@@ -45,7 +39,7 @@ typedef struct rein_ppo_recurrent_worker rein_ppo_recurrent_worker; /* of one th
 /* Public so that tests and exercises can look and inject. T = n_steps, N = rows of the vector env,
  * K = logits or means of the policy, S = floats of a row's state. */
 typedef struct rein_ppo_recurrent {
-    rein_ppo_recurrent_config config;
+    rein_ppo_config config; /* all but the cell */
     rein_team *team;
     rein_collector *data; /* environments, rollout, statistics */
     int64_t n_updates;    /* of the whole run */

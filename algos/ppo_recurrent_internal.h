@@ -2,6 +2,7 @@
 #ifndef REIN_ALGOS_PPO_RECURRENT_INTERNAL_H
 #define REIN_ALGOS_PPO_RECURRENT_INTERNAL_H
 
+#include "algos/ppo_parts.h"
 #include "algos/ppo_recurrent.h"
 
 enum {
@@ -14,12 +15,8 @@ struct rein_ppo_recurrent_worker {
     rein_recurrent_workspace *actor, *critic;           /* sequences; critic NULL when shared */
     rein_recurrent_workspace *actor_step, *critic_step; /* one step of a vec block; likewise */
     float *x;                                           /* [block rows, obs] */
-    float *state;                /* [max(16, block rows), S] of the actor or the critic */
-    float *y;                    /* [rows, K+1] output of a shared net, then its gradient; */
-    float *head, *dhead;         /* [rows, K]                          rows = max(16 T, block) */
-    float *value, *dvalue;       /* [rows] */
-    float *log_prob, *dlog_prob; /* [rows] */
-    float *entropy, *dentropy;   /* [rows] */
+    float *state;       /* [max(16, block rows), S] of the actor or the critic */
+    rein_ppo_rows rows; /* n = max(16 T, block rows) */
 };
 
 /* Pieces that n rows are cut into. */
@@ -31,6 +28,11 @@ static inline int rein_ppo_recurrent_blocks(int n)
 static inline float *rein_ppo_recurrent_log_std(const rein_ppo_recurrent *ppo) /* [act] */
 {
     return ppo->params + ppo->n_actor + ppo->n_critic;
+}
+
+static inline rein_ppo_pi rein_ppo_recurrent_pi(const rein_ppo_recurrent *ppo)
+{
+    return (rein_ppo_pi){ppo->data->continuous, ppo->n_head, rein_ppo_recurrent_log_std(ppo)};
 }
 
 /* rein_algo.check: errors are REIN_ECONFIG, naming the numbers that do not fit. */

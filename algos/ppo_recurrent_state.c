@@ -1,9 +1,7 @@
 /* What surrounds the algorithm of ppo_recurrent.c: which settings fit, memory, initial parameters,
  * the policy handed to others, checkpoints. */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "algos/arrays.h"
 #include "algos/ppo_recurrent_internal.h"
@@ -27,43 +25,49 @@ rein_status rein_ppo_recurrent_net(const rein_ppo_recurrent_config *config,
                      rein_error_message());
 }
 
+/* All settings but the cell's. */
+static rein_ppo_config ppo_config_of(const rein_ppo_recurrent_config *config)
+{
+#define COPY(type, name, ...) .name = config->name,
+    return (rein_ppo_config){REIN_PPO_FIELDS(COPY)};
+#undef COPY
+}
+
 rein_status rein_ppo_recurrent_check(const void *config, const rein_task *task,
                                      const rein_env_spec *spec)
 {
-    const rein_ppo_recurrent_config *c = config;
+    const rein_ppo_config c = ppo_config_of(config);
+    REIN_TRY(rein_ppo_check_rollout(&c, task, spec));
     const int64_t n_rows = (int64_t)task->n_envs * spec->n_agents;
-    if (task->n_envs < 1) return rein_fail(REIN_ECONFIG, "env.n_envs = %d, need 1", task->n_envs);
-    if (c->n_steps * n_rows > INT32_MAX / REIN_MAX_ACTION) {
-        return rein_fail(REIN_ECONFIG, "algo.n_steps %lld x %lld rows is more than a rollout holds",
-                         (long long)c->n_steps, (long long)n_rows);
-    }
-    if (n_rows % c->n_minibatches != 0) {
-        int64_t fit = c->n_minibatches < n_rows ? c->n_minibatches : n_rows;
+    if (n_rows % c.n_minibatches != 0) {
+        int64_t fit = c.n_minibatches < n_rows ? c.n_minibatches : n_rows;
         while (n_rows % fit != 0) fit--;
         return rein_fail(REIN_ECONFIG,
                          "minibatches of ppo_recurrent are of whole environments: %lld rows cannot "
                          "be cut into algo.n_minibatches %lld: %lld would fit",
-                         (long long)n_rows, (long long)c->n_minibatches, (long long)fit);
+                         (long long)n_rows, (long long)c.n_minibatches, (long long)fit);
     }
-    if (c->normalize_advantage && n_rows == c->n_minibatches && c->n_steps == 1) {
+    if (c.normalize_advantage && n_rows == c.n_minibatches && c.n_steps == 1) {
         return rein_fail(REIN_ECONFIG,
                          "algo.n_steps 1 and algo.n_minibatches %lld leave minibatches of one "
                          "step, whose advantage cannot be normalised",
-                         (long long)c->n_minibatches);
+                         (long long)c.n_minibatches);
     }
     rein_net_spec net;
-    return rein_ppo_recurrent_net(c, &task->net, &spec->observation, 1, &net);
+    REIN_TRY(rein_ppo_recurrent_net(config, &task->net, &spec->observation, 1, &net));
+    return rein_ppo_check_embedding(&c, &net);
 }
 
-static rein_status ppo_create_nets(rein_ppo_recurrent *ppo, const rein_task *task)
+static rein_status ppo_create_nets(rein_ppo_recurrent *ppo, const rein_ppo_recurrent_config *config,
+                                   const rein_task *task)
 {
     const bool shared = ppo->config.shared_net;
     const rein_collector *c = ppo->data;
     const rein_observation_space *seen = &c->vec->spec.observation;
     const int n_out = ppo->n_head + (shared ? 1 : 0);
     rein_net_spec actor, critic;
-    REIN_TRY(rein_ppo_recurrent_net(&ppo->config, &task->net, seen, n_out, &actor));
-    REIN_TRY(rein_ppo_recurrent_net(&ppo->config, &task->net, seen, 1, &critic));
+    REIN_TRY(rein_ppo_recurrent_net(config, &task->net, seen, n_out, &actor));
+    REIN_TRY(rein_ppo_recurrent_net(config, &task->net, seen, 1, &critic));
     REIN_TRY(rein_recurrent_create(&actor, &ppo->actor));
     ppo->n_actor = rein_recurrent_n_params(ppo->actor);
     if (!shared) {
@@ -74,22 +78,13 @@ static rein_status ppo_create_nets(rein_ppo_recurrent *ppo, const rein_task *tas
 
     const rein_optimizer_options adam = {.kind = REIN_ADAM, .eps = ppo->config.adam_eps};
     REIN_TRY(rein_optimizer_create(&adam, ppo->n_params, &ppo->optimizer));
-    rein_policy_spec spec = {
-        .observation = c->vec->spec.observation,
-        .action = c->vec->spec.action,
-        .head = c->continuous ? REIN_HEAD_GAUSSIAN : REIN_HEAD_CATEGORICAL,
-        .net = actor,
-        .normalize_observation = ppo->config.normalize_observation,
-        .observation_clip = ppo->config.observation_clip,
-    };
-    snprintf(spec.env_id, sizeof spec.env_id, "%s", task->env->id);
-    snprintf(spec.algo_id, sizeof spec.algo_id, "%s", rein_algo_ppo_recurrent.id);
-    return rein_policy_create(&spec, &ppo->policy);
+    return rein_ppo_create_policy(&ppo->config, rein_algo_ppo_recurrent.id, task->env->id, c,
+                                  &actor, &ppo->policy);
 }
 
 static rein_status ppo_create_arrays(rein_ppo_recurrent *ppo)
 {
-    const rein_ppo_recurrent_config *c = &ppo->config;
+    const rein_ppo_config *c = &ppo->config;
     const rein_vec *vec = ppo->data->vec;
     const size_t n_rows = (size_t)vec->n_rows, rows = (size_t)c->n_steps * n_rows;
     const size_t f = sizeof(float), obs = (size_t)ppo->data->obs;
@@ -108,13 +103,13 @@ static rein_status ppo_create_arrays(rein_ppo_recurrent *ppo)
         {&ppo->critic_state, n_rows * v},
         {&ppo->critic_first, n_rows * v},
         {&ppo->noise, rows * (size_t)ppo->data->act * f},
-        {&b->observation, rows * obs * f},
+        {&b->rows.observation, rows * obs * f},
         {&b->start, rows},
-        {&b->action, rows * vec->action_bytes},
-        {&b->log_prob, rows * f},
-        {&b->value, rows * f},
-        {&b->advantage, rows * f},
-        {&b->return_, rows * f},
+        {&b->rows.action, rows * vec->action_bytes},
+        {&b->rows.log_prob, rows * f},
+        {&b->rows.value, rows * f},
+        {&b->rows.advantage, rows * f},
+        {&b->rows.return_, rows * f},
         {&b->actor_state, n_rows * s},
         {&b->critic_state, n_rows * v},
         {&ppo->index, n_rows * sizeof(int32_t)},
@@ -133,8 +128,8 @@ static rein_status ppo_create_workers(rein_ppo_recurrent *ppo)
     const int sequences = per_minibatch < PPO_SEQUENCES ? per_minibatch : PPO_SEQUENCES;
     const int all = n_steps * sequences > block ? n_steps * sequences : block;
     const int rows = sequences > block ? sequences : block;
-    const size_t n = (size_t)all, k = (size_t)ppo->n_head, obs = (size_t)ppo->data->obs;
-    const size_t s = (size_t)rein_recurrent_n_state(ppo->actor);
+    const size_t n = (size_t)all, x = (size_t)block * (size_t)ppo->data->obs;
+    const size_t states = (size_t)rows * (size_t)rein_recurrent_n_state(ppo->actor);
     ppo->workers = calloc((size_t)n_threads, sizeof *ppo->workers);
     if (!ppo->workers) return rein_fail(REIN_ENOMEM, "no memory for %d workers", n_threads);
     for (int i = 0; i < n_threads; i++) {
@@ -146,75 +141,53 @@ static rein_status ppo_create_workers(rein_ppo_recurrent *ppo)
             REIN_TRY(rein_recurrent_workspace_create(ppo->critic, 1, block, &w->critic_step));
         }
         /* Padded by a cache line, so that threads do not write to one line. */
-        w->x = calloc((size_t)block * obs + (size_t)rows * s + n * (3 * k + 7) + 16, sizeof *w->x);
+        w->x = calloc(x + states + rein_ppo_rows_size(n, ppo->n_head) + 16, sizeof *w->x);
         if (!w->x) return rein_fail(REIN_ENOMEM, "no memory for a worker");
-        w->state = w->x + (size_t)block * obs;
-        w->y = w->state + (size_t)rows * s;
-        w->head = w->y + n * (k + 1);
-        w->dhead = w->head + n * k;
-        w->value = w->dhead + n * k;
-        w->dvalue = w->value + n;
-        w->log_prob = w->dvalue + n;
-        w->dlog_prob = w->log_prob + n;
-        w->entropy = w->dlog_prob + n;
-        w->dentropy = w->entropy + n;
+        w->state = w->x + x;
+        rein_ppo_rows_place(w->state + states, n, ppo->n_head, &w->rows);
     }
     return REIN_OK;
 }
 
-/* Initial parameters. A shared network's last layer is drawn with the policy's gain; the row of
- * the value is then brought to gain 1 where the initialisation has a gain. */
-static rein_status ppo_init_params(rein_ppo_recurrent *ppo, const rein_task *task)
+/* Initial parameters. A shared network's last layer is drawn with the policy's gain. */
+static rein_status ppo_init_params(rein_ppo_recurrent *ppo, const rein_ppo_recurrent_config *config,
+                                   const rein_task *task)
 {
-    const double gain_policy = 0.01, gain_value = 1;
     const rein_init init = (rein_init)task->net.init;
-    const int horizon = (int)ppo->config.core_horizon;
+    const int horizon = (int)config->core_horizon;
     rein_rng rng = rein_rng_stream(task->seed, REIN_RNG_INIT, 0, 0);
-    REIN_TRY(
-        rein_recurrent_init(ppo->actor, init, sqrt(2), gain_policy, horizon, &rng, ppo->params));
+    REIN_TRY(rein_recurrent_init(ppo->actor, init, sqrt(2), REIN_PPO_GAIN_POLICY, horizon, &rng,
+                                 ppo->params));
     if (ppo->critic) {
         rng = rein_rng_stream(task->seed, REIN_RNG_INIT, 1, 0);
-        REIN_TRY(rein_recurrent_init(ppo->critic, init, sqrt(2), gain_value, horizon, &rng,
+        REIN_TRY(rein_recurrent_init(ppo->critic, init, sqrt(2), REIN_PPO_GAIN_VALUE, horizon, &rng,
                                      ppo->params + ppo->n_actor));
-    } else if (init == REIN_INIT_ORTHOGONAL || init == REIN_INIT_XAVIER) {
-        float *biases = ppo->params + ppo->n_actor - (ppo->n_head + 1);
-        for (int i = 1; i <= (int)ppo->config.core_size; i++) {
-            biases[-i] *= (float)(gain_value / gain_policy);
-        }
+    } else {
+        rein_ppo_regain_value(ppo->params + ppo->n_actor - (ppo->n_head + 1),
+                              (int)config->core_size, init);
     }
-    float *log_std = rein_ppo_recurrent_log_std(ppo);
-    for (int i = 0; i < ppo->data->act && ppo->data->continuous; i++) {
-        log_std[i] = (float)ppo->config.log_std_init;
-    }
+    rein_ppo_init_log_std(&ppo->config, ppo->data, rein_ppo_recurrent_log_std(ppo));
     rein_ppo_recurrent_pack(ppo);
     return REIN_OK;
 }
 
-static rein_status ppo_init(rein_ppo_recurrent *ppo, const rein_task *task, bool record)
+static rein_status ppo_init(rein_ppo_recurrent *ppo, const rein_ppo_recurrent_config *config,
+                            const rein_task *task, bool record)
 {
-    const rein_ppo_recurrent_config *c = &ppo->config;
+    const int block_size = task->n_envs < PPO_BLOCK_ENVS ? task->n_envs : PPO_BLOCK_ENVS;
     rein_env_spec spec;
     REIN_TRY(task->env->spec(task->env_config, &spec));
-    REIN_TRY(rein_ppo_recurrent_check(c, task, &spec));
-    const rein_collector_options options = {
-        .n_steps = (int)c->n_steps,
-        .block_size = task->n_envs < PPO_BLOCK_ENVS ? task->n_envs : PPO_BLOCK_ENVS,
-        .record = record,
-        .final_observations = c->bootstrap_truncated,
-        .normalize_observation = c->normalize_observation,
-        .normalize_reward = c->normalize_reward,
-        .observation_clip = c->observation_clip,
-        .reward_clip = c->reward_clip,
-        .gamma = c->gamma,
-    };
+    REIN_TRY(rein_ppo_recurrent_check(config, task, &spec));
+    const rein_collector_options options =
+        rein_ppo_collector_options(&ppo->config, block_size, record);
     REIN_TRY(rein_collector_create(&options, task, &ppo->data));
     ppo->n_head = ppo->data->continuous ? spec.action.size : spec.action.n;
-    const int64_t per_update = c->n_steps * task->n_envs;
+    const int64_t per_update = config->n_steps * task->n_envs;
     ppo->n_updates = (task->total_timesteps + per_update - 1) / per_update;
-    REIN_TRY(ppo_create_nets(ppo, task));
+    REIN_TRY(ppo_create_nets(ppo, config, task));
     REIN_TRY(ppo_create_arrays(ppo));
     REIN_TRY(ppo_create_workers(ppo));
-    return ppo_init_params(ppo, task);
+    return ppo_init_params(ppo, config, task);
 }
 
 rein_status rein_ppo_recurrent_create(const rein_ppo_recurrent_config *config,
@@ -223,9 +196,9 @@ rein_status rein_ppo_recurrent_create(const rein_ppo_recurrent_config *config,
     *out = NULL;
     rein_ppo_recurrent *ppo = calloc(1, sizeof *ppo);
     if (!ppo) return rein_fail(REIN_ENOMEM, "no memory for ppo_recurrent");
-    ppo->config = *config;
+    ppo->config = ppo_config_of(config);
     ppo->team = task->team;
-    rein_status status = ppo_init(ppo, task, record);
+    rein_status status = ppo_init(ppo, config, task, record);
     if (status != REIN_OK) {
         rein_ppo_recurrent_free(ppo);
         return status;
@@ -258,19 +231,8 @@ void rein_ppo_recurrent_free(rein_ppo_recurrent *ppo)
 
 const rein_policy *rein_ppo_recurrent_policy(rein_ppo_recurrent *ppo)
 {
-    rein_policy *policy = ppo->policy;
-    const rein_collector *c = ppo->data;
-    memcpy(policy->params, ppo->params, ppo->n_actor * sizeof(float));
-    if (c->continuous) {
-        memcpy(policy->log_std, rein_ppo_recurrent_log_std(ppo), (size_t)c->act * sizeof(float));
-    }
-    if (c->observation_stats) {
-        memcpy(policy->mean, c->observation_stats->mean, (size_t)c->obs * sizeof(double));
-        memcpy(policy->var, c->observation_stats->var, (size_t)c->obs * sizeof(double));
-    }
-    policy->timesteps = c->step;
-    rein_policy_pack(policy);
-    return policy;
+    rein_ppo_fill_policy(ppo->policy, ppo->params, rein_ppo_recurrent_log_std(ppo), ppo->data);
+    return ppo->policy;
 }
 
 rein_status rein_ppo_recurrent_archive(rein_ppo_recurrent *ppo, rein_archive *archive)

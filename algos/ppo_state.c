@@ -1,9 +1,7 @@
 /* What surrounds the algorithm of ppo.c: which settings fit, memory, initial parameters, the policy
  * handed to others, checkpoints. */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "algos/arrays.h"
 #include "algos/ppo.h"
@@ -15,12 +13,8 @@
 rein_status rein_ppo_check(const void *config, const rein_task *task, const rein_env_spec *spec)
 {
     const rein_ppo_config *c = config;
+    REIN_TRY(rein_ppo_check_rollout(c, task, spec));
     int64_t n_rows = (int64_t)task->n_envs * spec->n_agents, rows = c->n_steps * n_rows;
-    if (task->n_envs < 1) return rein_fail(REIN_ECONFIG, "env.n_envs = %d, need 1", task->n_envs);
-    if (rows > INT32_MAX / REIN_MAX_ACTION) {
-        return rein_fail(REIN_ECONFIG, "algo.n_steps %lld x %lld rows is more than a rollout holds",
-                         (long long)c->n_steps, (long long)n_rows);
-    }
     if (rows % c->n_minibatches != 0) {
         int64_t fit = c->n_minibatches < rows ? c->n_minibatches : rows;
         while (rows % fit != 0) fit--;
@@ -39,12 +33,7 @@ rein_status rein_ppo_check(const void *config, const rein_task *task, const rein
     }
     rein_net_spec net;
     REIN_TRY(rein_net_config_spec(&task->net, &spec->observation, 1, &net));
-    if (c->normalize_observation && net.layers[0].kind == REIN_LAYER_EMBEDDING) {
-        return rein_fail(REIN_ECONFIG,
-                         "net.layers begins with embedding, which needs observations as they are: "
-                         "algo.normalize_observation=false");
-    }
-    return REIN_OK;
+    return rein_ppo_check_embedding(c, &net);
 }
 
 static rein_status ppo_create_nets(rein_ppo *ppo, const rein_task *task)
@@ -65,17 +54,8 @@ static rein_status ppo_create_nets(rein_ppo *ppo, const rein_task *task)
 
     rein_optimizer_options adam = {.kind = REIN_ADAM, .eps = ppo->config.adam_eps};
     REIN_TRY(rein_optimizer_create(&adam, ppo->n_params, &ppo->optimizer));
-    rein_policy_spec spec = {
-        .observation = ppo->data->vec->spec.observation,
-        .action = ppo->data->vec->spec.action,
-        .head = ppo->data->continuous ? REIN_HEAD_GAUSSIAN : REIN_HEAD_CATEGORICAL,
-        .net = actor,
-        .normalize_observation = ppo->config.normalize_observation,
-        .observation_clip = ppo->config.observation_clip,
-    };
-    snprintf(spec.env_id, sizeof spec.env_id, "%s", task->env->id);
-    snprintf(spec.algo_id, sizeof spec.algo_id, "%s", rein_algo_ppo.id);
-    return rein_policy_create(&spec, &ppo->policy);
+    return rein_ppo_create_policy(&ppo->config, rein_algo_ppo.id, task->env->id, ppo->data, &actor,
+                                  &ppo->policy);
 }
 
 static rein_status ppo_create_arrays(rein_ppo *ppo)
@@ -113,7 +93,7 @@ static rein_status ppo_create_workers(rein_ppo *ppo)
     int n_threads = rein_team_threads(ppo->team);
     int block_rows = ppo->data->vec->block_size * ppo->data->vec->spec.n_agents;
     int rows = block_rows > PPO_ROWS ? block_rows : PPO_ROWS;
-    size_t n = (size_t)rows, k = (size_t)ppo->n_head;
+    size_t n = (size_t)rows;
     ppo->workers = calloc((size_t)n_threads, sizeof *ppo->workers);
     if (!ppo->workers) return rein_fail(REIN_ENOMEM, "no memory for %d workers", n_threads);
     for (int i = 0; i < n_threads; i++) {
@@ -121,45 +101,31 @@ static rein_status ppo_create_workers(rein_ppo *ppo)
         REIN_TRY(rein_net_workspace_create(ppo->actor, rows, &w->actor));
         if (ppo->critic) REIN_TRY(rein_net_workspace_create(ppo->critic, rows, &w->critic));
         /* Padded by a cache line, so that threads do not write to one line. */
-        size_t floats = n * ((size_t)ppo->data->obs + 3 * k + 7) + 16;
-        w->x = calloc(floats, sizeof(float));
+        size_t x = n * (size_t)ppo->data->obs;
+        w->x = calloc(x + rein_ppo_rows_size(n, ppo->n_head) + 16, sizeof(float));
         if (!w->x) return rein_fail(REIN_ENOMEM, "no memory for a worker");
-        w->y = w->x + n * (size_t)ppo->data->obs;
-        w->head = w->y + n * (k + 1);
-        w->dhead = w->head + n * k;
-        w->value = w->dhead + n * k;
-        w->dvalue = w->value + n;
-        w->log_prob = w->dvalue + n;
-        w->dlog_prob = w->log_prob + n;
-        w->entropy = w->dlog_prob + n;
-        w->dentropy = w->entropy + n;
+        rein_ppo_rows_place(w->x + x, n, ppo->n_head, &w->rows);
     }
     return REIN_OK;
 }
 
-/* Initial parameters. A shared network's last layer is drawn with the policy's gain; the row of
- * the value is then brought to gain 1 where the initialisation has a gain. */
+/* Initial parameters. A shared network's last layer is drawn with the policy's gain. */
 static rein_status ppo_init_params(rein_ppo *ppo, const rein_task *task)
 {
-    const double gain_policy = 0.01, gain_value = 1;
     rein_init init = (rein_init)task->net.init;
     rein_rng rng = rein_rng_stream(task->seed, REIN_RNG_INIT, 0, 0);
-    REIN_TRY(rein_net_init(ppo->actor, init, sqrt(2), gain_policy, &rng, ppo->params));
+    REIN_TRY(rein_net_init(ppo->actor, init, sqrt(2), REIN_PPO_GAIN_POLICY, &rng, ppo->params));
     if (ppo->critic) {
         rng = rein_rng_stream(task->seed, REIN_RNG_INIT, 1, 0);
-        REIN_TRY(rein_net_init(ppo->critic, init, sqrt(2), gain_value, &rng,
+        REIN_TRY(rein_net_init(ppo->critic, init, sqrt(2), REIN_PPO_GAIN_VALUE, &rng,
                                ppo->params + ppo->n_actor));
-    } else if (init == REIN_INIT_ORTHOGONAL || init == REIN_INIT_XAVIER) {
+    } else {
         rein_layout layout;
         REIN_TRY(rein_net_layout(rein_net_get_spec(ppo->actor), &layout));
         const int n_in = layout.layers[rein_net_get_spec(ppo->actor)->n_layers - 1].in.size;
-        float *biases = ppo->params + ppo->n_actor - (ppo->n_head + 1);
-        for (int i = 1; i <= n_in; i++) biases[-i] *= (float)(gain_value / gain_policy);
+        rein_ppo_regain_value(ppo->params + ppo->n_actor - (ppo->n_head + 1), n_in, init);
     }
-    float *log_std = rein_ppo_log_std(ppo);
-    for (int i = 0; i < ppo->data->act && ppo->data->continuous; i++) {
-        log_std[i] = (float)ppo->config.log_std_init;
-    }
+    rein_ppo_init_log_std(&ppo->config, ppo->data, rein_ppo_log_std(ppo));
     rein_ppo_pack(ppo);
     return REIN_OK;
 }
@@ -170,16 +136,7 @@ static rein_status ppo_init(rein_ppo *ppo, const rein_task *task, bool record)
     rein_env_spec spec;
     REIN_TRY(task->env->spec(task->env_config, &spec));
     REIN_TRY(rein_ppo_check(c, task, &spec));
-    const rein_collector_options options = {
-        .n_steps = (int)c->n_steps,
-        .record = record,
-        .final_observations = c->bootstrap_truncated,
-        .normalize_observation = c->normalize_observation,
-        .normalize_reward = c->normalize_reward,
-        .observation_clip = c->observation_clip,
-        .reward_clip = c->reward_clip,
-        .gamma = c->gamma,
-    };
+    const rein_collector_options options = rein_ppo_collector_options(c, 0, record);
     REIN_TRY(rein_collector_create(&options, task, &ppo->data));
     ppo->n_head = ppo->data->continuous ? spec.action.size : spec.action.n;
     const int64_t per_update = c->n_steps * task->n_envs;
@@ -229,20 +186,8 @@ void rein_ppo_free(rein_ppo *ppo)
 
 const rein_policy *rein_ppo_policy(rein_ppo *ppo)
 {
-    rein_policy *policy = ppo->policy;
-    memcpy(policy->params, ppo->params, ppo->n_actor * sizeof(float));
-    if (ppo->data->continuous) {
-        memcpy(policy->log_std, rein_ppo_log_std(ppo), (size_t)ppo->data->act * sizeof(float));
-    }
-    if (ppo->data->observation_stats) {
-        memcpy(policy->mean, ppo->data->observation_stats->mean,
-               (size_t)ppo->data->obs * sizeof(double));
-        memcpy(policy->var, ppo->data->observation_stats->var,
-               (size_t)ppo->data->obs * sizeof(double));
-    }
-    policy->timesteps = ppo->data->step;
-    rein_policy_pack(policy);
-    return policy;
+    rein_ppo_fill_policy(ppo->policy, ppo->params, rein_ppo_log_std(ppo), ppo->data);
+    return ppo->policy;
 }
 
 rein_status rein_ppo_archive(rein_ppo *ppo, rein_archive *archive)

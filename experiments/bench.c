@@ -9,21 +9,41 @@
 #include "envs/mujoco/classes.h"
 #include "envs/registry.h"
 #include "experiments/command.h"
+#include "experiments/run_folder.h"
 #include "nets/net.h"
 
 typedef rein_status (*bench_function)(const char *subject, rein_team *team, rein_bench_result *out);
+
+static rein_status check_env(const char *id)
+{
+    const rein_env_class *env;
+    return rein_env_find(id, &env);
+}
+
+static rein_status check_config(const char *name)
+{
+    char path[REIN_PATH_SIZE];
+    return rein_command_find_config(name, path, sizeof path);
+}
+
+static rein_status check_rows(const char *rows)
+{
+    int64_t n;
+    return rein_command_integer("rows", rows, 1, 65536, &n);
+}
 
 /* The kinds, and the subjects that run when none are named. */
 static const struct {
     const char *kind;
     bench_function run;
-    const char *subjects[5]; /* all NULL: every environment */
+    rein_status (*check)(const char *subject); /* NULL: only those of the list */
+    const char *subjects[5];                   /* all NULL: every environment */
 } kinds[] = {
-    {"env", rein_bench_env, {NULL}},
-    {"update", rein_bench_update, {"ppo", "dqn", "dqn_conv"}},
-    {"forward", rein_bench_forward, {"1", "8", "64", "256"}},
-    {"record", rein_bench_record, {"HalfCheetah-v4"}},
-    {"train", rein_bench_train, {"ppo/cartpole", "ppo/half_cheetah", "dqn/cartpole"}},
+    {"env", rein_bench_env, check_env, {NULL}},
+    {"update", rein_bench_update, NULL, {"ppo", "dqn", "dqn_conv"}},
+    {"forward", rein_bench_forward, check_rows, {"1", "8", "64", "256"}},
+    {"record", rein_bench_record, check_env, {"HalfCheetah-v4"}},
+    {"train", rein_bench_train, check_config, {"ppo/cartpole", "ppo/half_cheetah", "dqn/cartpole"}},
 };
 enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -104,13 +124,15 @@ static rein_status run_kind(int k, rein_team *team, bool json)
     }
 }
 
-static rein_status run_name(const char *name, rein_team *team, bool json)
+/* The kind that `name` begins with, and its subject: what stands behind the slash; NULL: all. */
+static rein_status find_kind(const char *name, int *kind, const char **subject)
 {
     for (int k = 0; k < N_KINDS; k++) {
         size_t n = strlen(kinds[k].kind);
-        if (strncmp(name, kinds[k].kind, n) != 0) continue;
-        if (name[n] == '\0') return run_kind(k, team, json);
-        if (name[n] == '/') return run_one(kinds[k].run, name, name + n + 1, team, json);
+        if (strncmp(name, kinds[k].kind, n) != 0 || (name[n] != '\0' && name[n] != '/')) continue;
+        *kind = k;
+        *subject = name[n] == '/' ? name + n + 1 : NULL;
+        return REIN_OK;
     }
     return rein_fail(REIN_ECONFIG,
                      "bench: unknown name '%s'; a name begins with env/, update/, "
@@ -118,15 +140,40 @@ static rein_status run_name(const char *name, rein_team *team, bool json)
                      name);
 }
 
+static rein_status check_name(const char *name)
+{
+    int k;
+    const char *subject;
+    REIN_TRY(find_kind(name, &k, &subject));
+    if (!subject) return REIN_OK;
+    if (kinds[k].check) {
+        rein_status status = kinds[k].check(subject);
+        return status == REIN_OK ? REIN_OK : rein_fail_in(status, "%s", name);
+    }
+    for (int i = 0; kinds[k].subjects[i]; i++) {
+        if (strcmp(kinds[k].subjects[i], subject) == 0) return REIN_OK;
+    }
+    return rein_fail(REIN_ENOTFOUND, "%s: no such case; `rein bench --help` lists them", name);
+}
+
+static rein_status run_name(const char *name, rein_team *team, bool json)
+{
+    int k;
+    const char *subject;
+    REIN_TRY(find_kind(name, &k, &subject));
+    return subject ? run_one(kinds[k].run, name, subject, team, json) : run_kind(k, team, json);
+}
+
 static rein_status run_all(int n, char **names, int64_t threads, bool json)
 {
     rein_team *team;
-    rein_status status = rein_team_create((int)threads, &team);
-    if (status != REIN_OK) return status;
+    for (int i = 0; i < n; i++) REIN_TRY(check_name(names[i])); /* before anything is printed */
+    REIN_TRY(rein_team_create((int)threads, &team));
     if (!json) {
         printf("MuJoCo %s, %s\n%-38s %3s %10s %8s %10s  %s\n", rein_mujoco_version(),
                rein_net_kernels(), "name", "thr", "rate", "", "limit", "ratio  limit is");
     }
+    rein_status status = REIN_OK;
     for (int k = 0; n == 0 && k < N_KINDS && status == REIN_OK; k++) {
         status = run_kind(k, team, json);
     }

@@ -152,10 +152,10 @@ static void level_peek_grid(const rein_grid *grid, double *out)
 {
     for (int x = 0; x < grid->width; x++) {
         for (int y = 0; y < grid->height; y++) {
-            rein_cell cell = rein_grid_get(grid, x, y);
-            *out++ = rein_cell_type(cell);
-            *out++ = rein_cell_colour(cell);
-            *out++ = rein_cell_state(cell);
+            rein_grid_cell cell = rein_grid_get(grid, x, y);
+            *out++ = rein_grid_cell_type(cell);
+            *out++ = rein_grid_cell_colour(cell);
+            *out++ = rein_grid_cell_state(cell);
         }
     }
 }
@@ -171,8 +171,8 @@ void rein_level_peek(const void *state, const char *name, double *out)
         out[2] = grid->heading;
     }
     if (strcmp(name, "carrying") == 0) {
-        out[0] = grid->carrying != 0 ? rein_cell_type(grid->carrying) : -1;
-        out[1] = grid->carrying != 0 ? rein_cell_colour(grid->carrying) : -1;
+        out[0] = grid->carrying != 0 ? rein_grid_cell_type(grid->carrying) : -1;
+        out[1] = grid->carrying != 0 ? rein_grid_cell_colour(grid->carrying) : -1;
     }
     if (strcmp(name, "image") == 0) {
         uint8_t image[REIN_GRID_IMAGE];

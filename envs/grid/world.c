@@ -33,43 +33,45 @@ static inline int grid_n_words(const rein_grid *grid)
     return grid_stride(grid) + grid_columns(grid);
 }
 
-static inline rein_cell *grid_cells(rein_grid *grid)
+static inline rein_grid_cell *grid_cells(rein_grid *grid)
 {
-    return (rein_cell *)(void *)(grid->memory + grid_n_words(grid));
+    return (rein_grid_cell *)(void *)(grid->memory + grid_n_words(grid));
 }
 
-static inline const rein_cell *grid_cells_const(const rein_grid *grid)
+static inline const rein_grid_cell *grid_cells_const(const rein_grid *grid)
 {
-    return (const rein_cell *)(const void *)(grid->memory + grid_n_words(grid));
+    return (const rein_grid_cell *)(const void *)(grid->memory + grid_n_words(grid));
 }
 
 size_t rein_grid_size(int width, int height)
 {
     size_t w = (size_t)(width + 2 * PAD), h = (size_t)(height + 2 * PAD);
-    size_t bytes = sizeof(rein_grid) + sizeof(uint64_t) * (w + h) + sizeof(rein_cell) * w * h;
+    size_t bytes = sizeof(rein_grid) + sizeof(uint64_t) * (w + h) + sizeof(rein_grid_cell) * w * h;
     return (bytes + 7) & ~(size_t)7;
 }
 
-static inline bool type_is_one_of(rein_cell cell, unsigned set)
+static inline bool type_is_one_of(rein_grid_cell cell, unsigned set)
 {
-    return (set >> rein_cell_type(cell) & 1) != 0;
+    return (set >> rein_grid_cell_type(cell) & 1) != 0;
 }
 
-static bool cell_is_opaque(rein_cell cell)
+static bool cell_is_opaque(rein_grid_cell cell)
 {
-    if (rein_cell_type(cell) == REIN_CELL_DOOR) return rein_cell_state(cell) != REIN_DOOR_OPEN;
-    return rein_cell_type(cell) == REIN_CELL_WALL;
+    if (rein_grid_cell_type(cell) == REIN_CELL_DOOR)
+        return rein_grid_cell_state(cell) != REIN_DOOR_OPEN;
+    return rein_grid_cell_type(cell) == REIN_CELL_WALL;
 }
 
-static bool cell_is_walkable(rein_cell cell)
+static bool cell_is_walkable(rein_grid_cell cell)
 {
     const unsigned walkable =
         1u << REIN_CELL_EMPTY | 1u << REIN_CELL_FLOOR | 1u << REIN_CELL_GOAL | 1u << REIN_CELL_LAVA;
-    if (rein_cell_type(cell) == REIN_CELL_DOOR) return rein_cell_state(cell) == REIN_DOOR_OPEN;
+    if (rein_grid_cell_type(cell) == REIN_CELL_DOOR)
+        return rein_grid_cell_state(cell) == REIN_DOOR_OPEN;
     return type_is_one_of(cell, walkable);
 }
 
-static bool cell_is_portable(rein_cell cell)
+static bool cell_is_portable(rein_grid_cell cell)
 {
     return type_is_one_of(cell, 1u << REIN_CELL_KEY | 1u << REIN_CELL_BALL | 1u << REIN_CELL_BOX);
 }
@@ -78,10 +80,10 @@ void rein_grid_clear(rein_grid *grid)
 {
     int n_rows = grid_stride(grid), n_columns = grid_columns(grid);
     uint64_t *opaque_row = grid->memory, *opaque_column = opaque_row + n_rows;
-    rein_cell *cells = grid_cells(grid);
+    rein_grid_cell *cells = grid_cells(grid);
     for (int i = 0; i < n_rows * n_columns; i++) cells[i] = REIN_CELL_PLAIN_WALL;
     for (int x = 1; x < grid->width - 1; x++) {
-        rein_cell *column = cells + grid_index(grid, x, 0);
+        rein_grid_cell *column = cells + grid_index(grid, x, 0);
         for (int y = 1; y < grid->height - 1; y++) column[y] = REIN_CELL_NOTHING;
     }
     uint64_t open_row = ((UINT64_C(1) << (grid->width - 2)) - 1) << (PAD + 1);
@@ -95,12 +97,12 @@ void rein_grid_clear(rein_grid *grid)
     grid->steps = 0;
 }
 
-rein_cell rein_grid_get(const rein_grid *grid, int x, int y)
+rein_grid_cell rein_grid_get(const rein_grid *grid, int x, int y)
 {
     return grid_cells_const(grid)[grid_index(grid, x, y)];
 }
 
-void rein_grid_put(rein_grid *grid, int x, int y, rein_cell cell)
+void rein_grid_put(rein_grid *grid, int x, int y, rein_grid_cell cell)
 {
     uint64_t *row = grid->memory + y + PAD, bit_x = UINT64_C(1) << (x + PAD);
     uint64_t *column = grid->memory + grid_stride(grid) + x + PAD, bit_y = UINT64_C(1) << (y + PAD);
@@ -110,7 +112,7 @@ void rein_grid_put(rein_grid *grid, int x, int y, rein_cell cell)
     grid_cells(grid)[grid_index(grid, x, y)] = cell;
 }
 
-void rein_grid_fill(rein_grid *grid, int x, int y, int w, int h, rein_cell cell)
+void rein_grid_fill(rein_grid *grid, int x, int y, int w, int h, rein_grid_cell cell)
 {
     for (int i = x; i < x + w; i++) {
         for (int j = y; j < y + h; j++) rein_grid_put(grid, i, j, cell);
@@ -148,7 +150,8 @@ static bool grid_draw_place(const rein_grid *grid, rein_rng *rng, const int box[
     return false;
 }
 
-bool rein_grid_place(rein_grid *grid, rein_rng *rng, int x, int y, int w, int h, rein_cell cell)
+bool rein_grid_place(rein_grid *grid, rein_rng *rng, int x, int y, int w, int h,
+                     rein_grid_cell cell)
 {
     int place[2];
     if (!grid_draw_place(grid, rng, (int[4]){x, y, w, h}, place)) return false;
@@ -172,17 +175,17 @@ bool rein_grid_place_agent(rein_grid *grid, rein_rng *rng, int x, int y, int w, 
 
 /* ---- acting -------------------------------------------------------------------------------- */
 
-static void grid_toggle(rein_grid *grid, int x, int y, rein_cell cell)
+static void grid_toggle(rein_grid *grid, int x, int y, rein_grid_cell cell)
 {
-    if (rein_cell_type(cell) == REIN_CELL_DOOR) {
-        int colour = rein_cell_colour(cell), state = rein_cell_state(cell);
+    if (rein_grid_cell_type(cell) == REIN_CELL_DOOR) {
+        int colour = rein_grid_cell_colour(cell), state = rein_grid_cell_state(cell);
         bool has_key = grid->carrying == REIN_CELL(REIN_CELL_KEY, colour, 0);
         if (state == REIN_DOOR_LOCKED && !has_key) return;
         state = state == REIN_DOOR_OPEN ? REIN_DOOR_CLOSED : REIN_DOOR_OPEN;
         rein_grid_put(grid, x, y, REIN_CELL(REIN_CELL_DOOR, colour, state));
     }
-    if (rein_cell_type(cell) == REIN_CELL_BOX) {
-        rein_cell content = cell >> 24;
+    if (rein_grid_cell_type(cell) == REIN_CELL_BOX) {
+        rein_grid_cell content = cell >> 24;
         rein_grid_put(grid, x, y,
                       content == 0 ? REIN_CELL_NOTHING : REIN_CELL(content & 0xf, content >> 4, 0));
     }
@@ -191,7 +194,7 @@ static void grid_toggle(rein_grid *grid, int x, int y, rein_cell cell)
 rein_grid_outcome rein_grid_act(rein_grid *grid, int action)
 {
     int x = grid->x + forward_x[grid->heading], y = grid->y + forward_y[grid->heading];
-    rein_cell front = rein_grid_get(grid, x, y);
+    rein_grid_cell front = rein_grid_get(grid, x, y);
     grid->steps++;
     switch (action) {
     case REIN_GRID_LEFT:
@@ -204,8 +207,8 @@ rein_grid_outcome rein_grid_act(rein_grid *grid, int action)
         if (!cell_is_walkable(front)) break;
         grid->x = x;
         grid->y = y;
-        if (rein_cell_type(front) == REIN_CELL_GOAL) return REIN_GRID_REACHED_GOAL;
-        if (rein_cell_type(front) == REIN_CELL_LAVA) return REIN_GRID_IN_LAVA;
+        if (rein_grid_cell_type(front) == REIN_CELL_GOAL) return REIN_GRID_REACHED_GOAL;
+        if (rein_grid_cell_type(front) == REIN_CELL_LAVA) return REIN_GRID_IN_LAVA;
         break;
     case REIN_GRID_PICKUP:
         if (grid->carrying != 0 || !cell_is_portable(front)) break;
@@ -265,7 +268,7 @@ static void grid_sweep(const rein_grid *grid, uint32_t lit[VIEW])
     }
 }
 
-static inline void store_cell(uint8_t *at, rein_cell cell)
+static inline void store_cell(uint8_t *at, rein_grid_cell cell)
 {
     memcpy(at, &cell, 3);
 }
@@ -275,18 +278,18 @@ void rein_grid_view(const rein_grid *grid, uint8_t *image)
     int ahead_x = forward_x[grid->heading], ahead_y = forward_y[grid->heading];
     int stride = grid_stride(grid);
     int ahead = ahead_x * stride + ahead_y, right = ahead_x - ahead_y * stride;
-    const rein_cell *corner = grid_cells_const(grid) + grid_index(grid, grid->x, grid->y) +
-                              (VIEW - 1) * ahead - HALF * right;
+    const rein_grid_cell *corner = grid_cells_const(grid) + grid_index(grid, grid->x, grid->y) +
+                                   (VIEW - 1) * ahead - HALF * right;
     uint32_t lit[VIEW] = {VIEW_BITS, VIEW_BITS, VIEW_BITS, VIEW_BITS,
                           VIEW_BITS, VIEW_BITS, VIEW_BITS};
     if (!grid->see_through_walls) grid_sweep(grid, lit);
     bool mirrored = right < 0; /* the view's x runs against the map's coordinate */
     for (int i = 0; i < VIEW; i++) {
-        const rein_cell *column = corner + i * right;
+        const rein_grid_cell *column = corner + i * right;
         int bit = mirrored ? VIEW - 1 - i : i;
         uint8_t *out = image + (size_t)i * VIEW * 3;
         for (int j = 0; j < VIEW; j++) {
-            rein_cell cell = column[-j * ahead] & (0u - (lit[j] >> bit & 1));
+            rein_grid_cell cell = column[-j * ahead] & (0u - (lit[j] >> bit & 1));
             if (i < VIEW - 1 || j < VIEW - 1) {
                 memcpy(out + (size_t)j * 3, &cell, 4); /* the next cell repairs the fourth byte */
             } else {

@@ -14,7 +14,7 @@
 #include "base/rng.h"
 
 /* MiniGrid's own numbers: they are what an image holds. */
-enum rein_cell_type {
+enum rein_grid_cell_type {
     REIN_CELL_UNSEEN,
     REIN_CELL_EMPTY,
     REIN_CELL_WALL,
@@ -51,32 +51,33 @@ enum rein_grid_action {
 
 /* One cell: type | colour << 8 | state << 16 | content << 24. The low three bytes are the three
  * numbers of an image. Content (of a box) is type | colour << 4, 0: nothing. */
-typedef uint32_t rein_cell;
+typedef uint32_t rein_grid_cell;
 
 #define REIN_CELL(type, colour, state)                                                             \
-    ((rein_cell)(type) | (rein_cell)(colour) << 8 | (rein_cell)(state) << 16)
+    ((rein_grid_cell)(type) | (rein_grid_cell)(colour) << 8 | (rein_grid_cell)(state) << 16)
 #define REIN_CELL_NOTHING    REIN_CELL(REIN_CELL_EMPTY, 0, 0)
 #define REIN_CELL_PLAIN_WALL REIN_CELL(REIN_CELL_WALL, REIN_GREY, 0)
 #define REIN_CELL_PLAIN_GOAL REIN_CELL(REIN_CELL_GOAL, REIN_GREEN, 0)
 #define REIN_CELL_PLAIN_LAVA REIN_CELL(REIN_CELL_LAVA, REIN_RED, 0)
 
-static inline int rein_cell_type(rein_cell cell)
+static inline int rein_grid_cell_type(rein_grid_cell cell)
 {
     return (int)(cell & 0xff);
 }
-static inline int rein_cell_colour(rein_cell cell)
+static inline int rein_grid_cell_colour(rein_grid_cell cell)
 {
     return (int)(cell >> 8 & 0xff);
 }
-static inline int rein_cell_state(rein_cell cell)
+static inline int rein_grid_cell_state(rein_grid_cell cell)
 {
     return (int)(cell >> 16 & 0xff);
 }
 
 /* A box with `content` (a key or ball; its state is 0) inside. */
-static inline rein_cell rein_cell_box(int colour, rein_cell content)
+static inline rein_grid_cell rein_grid_cell_box(int colour, rein_grid_cell content)
 {
-    rein_cell packed = (rein_cell)rein_cell_type(content) | (content >> 8 & 0xf) << 4;
+    rein_grid_cell packed = (rein_grid_cell)rein_grid_cell_type(content) | (content >> 8 & 0xf)
+                                                                               << 4;
     return REIN_CELL(REIN_CELL_BOX, colour, 0) | packed << 24;
 }
 
@@ -89,10 +90,10 @@ enum {
 
 typedef struct rein_grid {
     int32_t width, height;
-    int32_t x, y, heading; /* of the agent; rein_heading */
-    rein_cell carrying;    /* 0: nothing */
-    int32_t steps;         /* taken in this episode */
-    int32_t max_steps;     /* the T of the reward */
+    int32_t x, y, heading;   /* of the agent; rein_heading */
+    rein_grid_cell carrying; /* 0: nothing */
+    int32_t steps;           /* taken in this episode */
+    int32_t max_steps;       /* the T of the reward */
     bool see_through_walls;
     /* opaque_row [height + 2 PAD], bit x + PAD; opaque_column [width + 2 PAD], bit y + PAD: where
      * sight ends; then the cells [width + 2 PAD, height + 2 PAD], indexed [x][y] */
@@ -107,15 +108,16 @@ size_t rein_grid_size(int width, int height);
 void rein_grid_clear(rein_grid *grid);
 
 /* The cell at (x, y), 0 <= x < width, 0 <= y < height (and PAD walls around). */
-rein_cell rein_grid_get(const rein_grid *grid, int x, int y);
-void rein_grid_put(rein_grid *grid, int x, int y, rein_cell cell);
+rein_grid_cell rein_grid_get(const rein_grid *grid, int x, int y);
+void rein_grid_put(rein_grid *grid, int x, int y, rein_grid_cell cell);
 
 /* Fill the rectangle of w x h cells at (x, y), which lies inside the map. */
-void rein_grid_fill(rein_grid *grid, int x, int y, int w, int h, rein_cell cell);
+void rein_grid_fill(rein_grid *grid, int x, int y, int w, int h, rein_grid_cell cell);
 
 /* Put `cell` on a free place (empty, not the agent's) drawn uniformly from the rectangle of w x h
  * cells at (x, y), cut to the map. One draw. false: there is no free place. */
-bool rein_grid_place(rein_grid *grid, rein_rng *rng, int x, int y, int w, int h, rein_cell cell);
+bool rein_grid_place(rein_grid *grid, rein_rng *rng, int x, int y, int w, int h,
+                     rein_grid_cell cell);
 /* The same for the agent; its heading is drawn, too. Two draws. */
 bool rein_grid_place_agent(rein_grid *grid, rein_rng *rng, int x, int y, int w, int h);
 

@@ -16,7 +16,7 @@ static rein_grid *world_new(int width, int height)
 }
 
 /* An agent in the middle of a room heading right, with `front` before it. */
-static rein_grid *world_facing(rein_cell front)
+static rein_grid *world_facing(rein_grid_cell front)
 {
     rein_grid *grid = world_new(SIDE, SIDE);
     grid->x = grid->y = 3;
@@ -24,14 +24,14 @@ static rein_grid *world_facing(rein_cell front)
     return grid;
 }
 
-static rein_cell front_of(const rein_grid *grid)
+static rein_grid_cell front_of(const rein_grid *grid)
 {
     return rein_grid_get(grid, 4, 3);
 }
 
-static const rein_cell yellow_key = REIN_CELL(REIN_CELL_KEY, REIN_YELLOW, 0);
-static const rein_cell red_key = REIN_CELL(REIN_CELL_KEY, REIN_RED, 0);
-static const rein_cell blue_ball = REIN_CELL(REIN_CELL_BALL, REIN_BLUE, 0);
+static const rein_grid_cell yellow_key = REIN_CELL(REIN_CELL_KEY, REIN_YELLOW, 0);
+static const rein_grid_cell red_key = REIN_CELL(REIN_CELL_KEY, REIN_RED, 0);
+static const rein_grid_cell blue_ball = REIN_CELL(REIN_CELL_BALL, REIN_BLUE, 0);
 
 /* ---- rules --------------------------------------------------------------------------------- */
 
@@ -54,7 +54,7 @@ static void test_walking(void **state)
 {
     (void)state;
     const struct {
-        rein_cell front;
+        rein_grid_cell front;
         bool enters;
         rein_grid_outcome outcome;
     } cases[] = {
@@ -66,7 +66,7 @@ static void test_walking(void **state)
         {REIN_CELL(REIN_CELL_DOOR, REIN_RED, REIN_DOOR_LOCKED), false, REIN_GRID_GOES_ON},
         {yellow_key, false, REIN_GRID_GOES_ON},
         {blue_ball, false, REIN_GRID_GOES_ON},
-        {rein_cell_box(REIN_GREY, 0), false, REIN_GRID_GOES_ON},
+        {rein_grid_cell_box(REIN_GREY, 0), false, REIN_GRID_GOES_ON},
         {REIN_CELL_PLAIN_GOAL, true, REIN_GRID_REACHED_GOAL},
         {REIN_CELL_PLAIN_LAVA, true, REIN_GRID_IN_LAVA},
     };
@@ -82,7 +82,8 @@ static void test_walking(void **state)
 static void test_pickup_and_drop(void **state)
 {
     (void)state;
-    const rein_cell portable[] = {yellow_key, blue_ball, rein_cell_box(REIN_RED, yellow_key)};
+    const rein_grid_cell portable[] = {yellow_key, blue_ball,
+                                       rein_grid_cell_box(REIN_RED, yellow_key)};
     for (int i = 0; i < 3; i++) {
         rein_grid *grid = world_facing(portable[i]);
         rein_grid_act(grid, REIN_GRID_PICKUP);
@@ -103,9 +104,9 @@ static void test_pickup_and_drop(void **state)
         assert_int_equal(front_of(grid), portable[i]);
         free(grid);
     }
-    const rein_cell fixed[] = {REIN_CELL_NOTHING, REIN_CELL_PLAIN_WALL, REIN_CELL_PLAIN_GOAL,
-                               REIN_CELL_PLAIN_LAVA,
-                               REIN_CELL(REIN_CELL_DOOR, REIN_RED, REIN_DOOR_OPEN)};
+    const rein_grid_cell fixed[] = {REIN_CELL_NOTHING, REIN_CELL_PLAIN_WALL, REIN_CELL_PLAIN_GOAL,
+                                    REIN_CELL_PLAIN_LAVA,
+                                    REIN_CELL(REIN_CELL_DOOR, REIN_RED, REIN_DOOR_OPEN)};
     for (int i = 0; i < 5; i++) {
         rein_grid *grid = world_facing(fixed[i]);
         rein_grid_act(grid, REIN_GRID_PICKUP);
@@ -119,11 +120,11 @@ static void test_pickup_and_drop(void **state)
 static void test_doors(void **state)
 {
     (void)state;
-    const rein_cell open = REIN_CELL(REIN_CELL_DOOR, REIN_YELLOW, REIN_DOOR_OPEN),
-                    closed = REIN_CELL(REIN_CELL_DOOR, REIN_YELLOW, REIN_DOOR_CLOSED),
-                    locked = REIN_CELL(REIN_CELL_DOOR, REIN_YELLOW, REIN_DOOR_LOCKED);
-    const rein_cell wrong[] = {0, red_key, REIN_CELL(REIN_CELL_BALL, REIN_YELLOW, 0),
-                               rein_cell_box(REIN_YELLOW, yellow_key)};
+    const rein_grid_cell open = REIN_CELL(REIN_CELL_DOOR, REIN_YELLOW, REIN_DOOR_OPEN),
+                         closed = REIN_CELL(REIN_CELL_DOOR, REIN_YELLOW, REIN_DOOR_CLOSED),
+                         locked = REIN_CELL(REIN_CELL_DOOR, REIN_YELLOW, REIN_DOOR_LOCKED);
+    const rein_grid_cell wrong[] = {0, red_key, REIN_CELL(REIN_CELL_BALL, REIN_YELLOW, 0),
+                                    rein_grid_cell_box(REIN_YELLOW, yellow_key)};
     rein_grid *grid = world_facing(locked);
     for (int i = 0; i < 4; i++) {
         grid->carrying = wrong[i];
@@ -145,10 +146,10 @@ static void test_doors(void **state)
 static void test_boxes(void **state)
 {
     (void)state;
-    const rein_cell content[] = {REIN_CELL_NOTHING, yellow_key, blue_ball,
-                                 REIN_CELL(REIN_CELL_KEY, REIN_GREY, 0)};
+    const rein_grid_cell content[] = {REIN_CELL_NOTHING, yellow_key, blue_ball,
+                                      REIN_CELL(REIN_CELL_KEY, REIN_GREY, 0)};
     for (int i = 0; i < 4; i++) {
-        rein_grid *grid = world_facing(rein_cell_box(REIN_PURPLE, i == 0 ? 0 : content[i]));
+        rein_grid *grid = world_facing(rein_grid_cell_box(REIN_PURPLE, i == 0 ? 0 : content[i]));
         uint8_t image[REIN_GRID_IMAGE + 1];
         image[REIN_GRID_IMAGE] = 99;
         rein_grid_view(grid, image); /* what is inside does not show */
@@ -168,7 +169,7 @@ static void test_idle(void **state)
 {
     (void)state;
     const int idle[] = {REIN_GRID_DONE, 7, -1, INT32_MAX, INT32_MIN};
-    const rein_cell fixed[] = {REIN_CELL_PLAIN_WALL, REIN_CELL_PLAIN_GOAL, yellow_key};
+    const rein_grid_cell fixed[] = {REIN_CELL_PLAIN_WALL, REIN_CELL_PLAIN_GOAL, yellow_key};
     for (int i = 0; i < 5; i++) {
         rein_grid *grid = world_facing(yellow_key), *before = world_facing(yellow_key);
         assert_int_equal(rein_grid_act(grid, idle[i]), REIN_GRID_GOES_ON);
@@ -240,7 +241,7 @@ static void sweep_slowly(bool opaque[7][7], bool lit[7][7])
 }
 
 /* The cell of the map that is at (i, j) of the view. */
-static rein_cell cell_in_view(const rein_grid *grid, int i, int j)
+static rein_grid_cell cell_in_view(const rein_grid *grid, int i, int j)
 {
     static const int ax[] = {1, 0, -1, 0}, ay[] = {0, 1, 0, -1};
     int h = grid->heading, ahead = 6 - j, right = i - 3;
@@ -249,10 +250,11 @@ static rein_cell cell_in_view(const rein_grid *grid, int i, int j)
     return inside ? rein_grid_get(grid, x, y) : REIN_CELL_PLAIN_WALL;
 }
 
-static bool is_opaque(rein_cell cell)
+static bool is_opaque(rein_grid_cell cell)
 {
-    return rein_cell_type(cell) == REIN_CELL_WALL ||
-           (rein_cell_type(cell) == REIN_CELL_DOOR && rein_cell_state(cell) != REIN_DOOR_OPEN);
+    return rein_grid_cell_type(cell) == REIN_CELL_WALL ||
+           (rein_grid_cell_type(cell) == REIN_CELL_DOOR &&
+            rein_grid_cell_state(cell) != REIN_DOOR_OPEN);
 }
 
 static void check_view(const rein_grid *grid)
@@ -266,18 +268,19 @@ static void check_view(const rein_grid *grid)
     sweep_slowly(opaque, lit);
     for (int i = 0; i < 7; i++) {
         for (int j = 0; j < 7; j++) {
-            rein_cell cell = cell_in_view(grid, i, j);
+            rein_grid_cell cell = cell_in_view(grid, i, j);
             if (!lit[i][j] && !grid->see_through_walls) cell = 0;
             if (i == 3 && j == 6) cell = grid->carrying != 0 ? grid->carrying : REIN_CELL_NOTHING;
             const uint8_t *got = image + (i * 7 + j) * 3;
-            if (got[0] == rein_cell_type(cell) && got[1] == rein_cell_colour(cell) &&
-                got[2] == rein_cell_state(cell)) {
+            if (got[0] == rein_grid_cell_type(cell) && got[1] == rein_grid_cell_colour(cell) &&
+                got[2] == rein_grid_cell_state(cell)) {
                 continue;
             }
             fail_msg("agent (%d, %d) heading %d: view (%d, %d) shows (%d, %d, %d), not (%d, %d, "
                      "%d)",
                      grid->x, grid->y, grid->heading, i, j, got[0], got[1], got[2],
-                     rein_cell_type(cell), rein_cell_colour(cell), rein_cell_state(cell));
+                     rein_grid_cell_type(cell), rein_grid_cell_colour(cell),
+                     rein_grid_cell_state(cell));
         }
     }
 }
@@ -286,7 +289,7 @@ static void check_view(const rein_grid *grid)
 static void test_view(void **state)
 {
     (void)state;
-    static const rein_cell things[] = {
+    static const rein_grid_cell things[] = {
         REIN_CELL_PLAIN_WALL,
         REIN_CELL(REIN_CELL_DOOR, REIN_RED, REIN_DOOR_OPEN),
         REIN_CELL(REIN_CELL_DOOR, REIN_BLUE, REIN_DOOR_CLOSED),
@@ -326,7 +329,7 @@ typedef struct recorded_level {
     bool is_memory;
 } recorded_level;
 
-static rein_cell recorded_cell(const recorded_level *r, size_t row, int x, int y)
+static rein_grid_cell recorded_cell(const recorded_level *r, size_t row, int x, int y)
 {
     const double *v =
         r->grid + ((row * (size_t)r->width + (size_t)x) * (size_t)r->height + (size_t)y) * 3;
@@ -361,7 +364,7 @@ static void level_compare(const rein_grid *grid, const recorded_level *r, size_t
             if (!same) fail_msg("%s row %zu: cell (%d, %d)", name, row, x, y);
         }
     }
-    rein_cell held = carrying[0] < 0 ? 0 : REIN_CELL((int)carrying[0], (int)carrying[1], 0);
+    rein_grid_cell held = carrying[0] < 0 ? 0 : REIN_CELL((int)carrying[0], (int)carrying[1], 0);
     if ((grid->carrying & 0xffffff) != held) fail_msg("%s row %zu: carrying", name, row);
     rein_grid_view(grid, image);
     for (int i = 0; i < REIN_GRID_IMAGE; i++) {
@@ -378,12 +381,12 @@ static void level_step(rein_grid *grid, const recorded_level *r, size_t row, con
     int action = (int)r->action[row], x = grid->x + ax[grid->heading];
     int y = grid->y + ay[grid->heading];
     if (r->is_memory && action == REIN_GRID_PICKUP) action = REIN_GRID_TOGGLE;
-    rein_cell front = rein_grid_get(grid, x, y);
-    if (action == REIN_GRID_TOGGLE && rein_cell_type(front) == REIN_CELL_BOX) {
-        rein_cell shown = recorded_cell(r, row + 1, x, y);
-        rein_grid_put(
-            grid, x, y,
-            rein_cell_box(rein_cell_colour(front), shown == REIN_CELL_NOTHING ? 0 : shown));
+    rein_grid_cell front = rein_grid_get(grid, x, y);
+    if (action == REIN_GRID_TOGGLE && rein_grid_cell_type(front) == REIN_CELL_BOX) {
+        rein_grid_cell shown = recorded_cell(r, row + 1, x, y);
+        rein_grid_put(grid, x, y,
+                      rein_grid_cell_box(rein_grid_cell_colour(front),
+                                         shown == REIN_CELL_NOTHING ? 0 : shown));
     }
     rein_grid_outcome outcome = rein_grid_act(grid, action);
     double reward = outcome == REIN_GRID_REACHED_GOAL ? rein_grid_success(grid) : 0;

@@ -76,6 +76,20 @@ static void test_usage(void **state)
     check_no_run();
 }
 
+/* A wrong name is found before anything is measured or printed. */
+static void test_bench_names(void **state)
+{
+    (void)state;
+    const char *const lines[] = {"bench nonsense", "bench forward/1 env/CartPole-v2",
+                                 "bench update/x", "bench forward/0", "bench train/nonsense"};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        process_result r = program(folder, lines[i]);
+        if (r.code != 2 || r.out[0]) fail_msg("%s: code %d, printed: %s", lines[i], r.code, r.out);
+        assert_int_equal(process_lines(r.err), 1);
+        process_free(&r);
+    }
+}
+
 static void test_unknown_key(void **state)
 {
     (void)state;
@@ -392,6 +406,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_usage),
+        TEST(test_bench_names),
         TEST(test_unknown_key),
         TEST(test_wrong_type),
         TEST(test_out_of_range),

@@ -111,8 +111,19 @@ void rein_activation_forward(rein_activation activation, int rows, int cols, con
     }
 }
 
-/* dh *= derivative, and the sums of the columns, a block of columns at a time. */
+/* dh *= derivative, and the sums of the columns, a block of columns at a time. With as many columns
+ * as a constant says, the sums stay in registers. */
 enum { BLOCK = 64 };
+#define BACKWARD_BLOCK(width, derivative)                                                          \
+    for (int i = 0; i < rows; i++) {                                                               \
+        const long at = (long)i * cols + first;                                                    \
+        _Pragma("omp simd") for (int j = 0; j < (width); j++)                                      \
+        {                                                                                          \
+            const float d = dh[at + j] * (derivative);                                             \
+            dh[at + j] = d;                                                                        \
+            sum[j] += d;                                                                           \
+        }                                                                                          \
+    }
 #define BACKWARD(name, derivative)                                                                 \
     static REIN_CLONES void name(int rows, int cols, const float *z, const float *h, float *dh,    \
                                  float *dbias)                                                     \
@@ -121,14 +132,12 @@ enum { BLOCK = 64 };
         for (int first = 0; first < cols; first += BLOCK) {                                        \
             const int width = cols - first < BLOCK ? cols - first : BLOCK;                         \
             float sum[BLOCK] = {0};                                                                \
-            for (int i = 0; i < rows; i++) {                                                       \
-                const long at = (long)i * cols + first;                                            \
-                _Pragma("omp simd") for (int j = 0; j < width; j++)                                \
-                {                                                                                  \
-                    const float d = dh[at + j] * (derivative);                                     \
-                    dh[at + j] = d;                                                                \
-                    sum[j] += d;                                                                   \
-                }                                                                                  \
+            if (width == BLOCK) {                                                                  \
+                BACKWARD_BLOCK(BLOCK, derivative)                                                  \
+            } else if (width == 16) {                                                              \
+                BACKWARD_BLOCK(16, derivative)                                                     \
+            } else {                                                                               \
+                BACKWARD_BLOCK(width, derivative)                                                  \
             }                                                                                      \
             memcpy(dbias + first, sum, sizeof(float) * (size_t)width);                             \
         }                                                                                          \

@@ -9,6 +9,7 @@
  * `packed`, and dW back from it. */
 #include <string.h>
 
+#include "nets/activation.h"
 #include "nets/native/native.h"
 #include "nets/simd.h"
 #include "nets/transpose.h"
@@ -158,35 +159,84 @@ void native_conv_weights_product(const native_stage *s, const native_buffers *b,
 void native_conv_forward(const native_stage *s, const native_buffers *b, const float *params,
                          const float *packed, const float *in, int n, float *z, bool *done)
 {
-    *done = s->direct && (s->activation == REIN_LINEAR || s->activation == REIN_RELU);
-    if (s->direct) {
-        native_conv_direct_forward(s, packed, *done ? params + s->bias_at : NULL,
-                                   s->activation == REIN_RELU, in, n, z);
-    } else {
+    const bool relu = s->activation == REIN_RELU;
+    *done = s->direct && (s->activation == REIN_LINEAR || relu);
+    const float *bias = *done ? params + s->bias_at : NULL;
+    if (!s->direct) {
         unfold(s, b, in, n);
         native_conv_forward_product(s, b, packed, n, z);
+    } else if (!s->flat) {
+        native_conv_direct_forward(s, packed, bias, relu, in, n, z);
+    } else {
+        for (int i = 0; i < n; i++, in += s->in.size, z += s->out.size) {
+            native_conv_direct_forward(s, packed, bias, relu, in, 1, b->side);
+            rein_transpose(s->rows, s->cols, b->side, z);
+        }
     }
 }
 
-void native_conv_weights(const native_stage *s, const native_buffers *b, const float *in,
-                         const float *dz, int n, float *turned, float *grad)
+/* grad's dW [out, C, area] from dw, [k, out] if turned, otherwise [out, k]. */
+static void weights_in_order(const native_stage *s, bool is_turned, const float *dw, float *grad)
 {
-    const bool is_turned = s->direct || native_weights_turned(s->k, s->cols);
     const int c = s->in.dims[2], area = s->layer.kernel_h * s->layer.kernel_w;
     const size_t along_k = is_turned ? (size_t)s->cols : 1,
                  along_out = is_turned ? 1 : (size_t)s->k;
-    float *dw = grad + s->weight_at; /* [out, C, area] */
-    if (s->direct) {
-        native_conv_direct_weights(s, in, dz, n, turned);
-    } else {
-        native_conv_weights_product(s, b, dz, n, turned);
-    }
+    float *to = grad + s->weight_at;
     for (int o = 0; o < s->cols; o++) {
-        const float *from = turned + (size_t)o * along_out;
+        const float *from = dw + (size_t)o * along_out;
         for (int j = 0; j < c; j++) {
-            for (int i = 0; i < area; i++) *dw++ = from[(size_t)(i * c + j) * along_k];
+            for (int i = 0; i < area; i++) *to++ = from[(size_t)(i * c + j) * along_k];
         }
     }
+}
+
+static REIN_CLONES void relu_backward(int n, const float *h, float *d)
+{
+#pragma omp simd
+    for (int i = 0; i < n; i++) d[i] *= h[i] > 0.0f ? 1.0f : 0.0f;
+}
+
+static REIN_CLONES void add_columns(int rows, int cols, const float *x, float *out)
+{
+    for (int i = 0; i < rows; i++, x += cols) {
+#pragma omp simd
+        for (int j = 0; j < cols; j++) out[j] += x[j];
+    }
+}
+
+/* One image after the other, while it is in the cache. */
+static void flat_backward(const native_stage *s, const native_buffers *b, const float *in, float *d,
+                          int n, bool dz_wanted, float *turned, float *grad)
+{
+    const int size = s->out.size;
+    const float *h = b->h;
+    memset(grad + s->bias_at, 0, sizeof *grad * (size_t)s->cols);
+    memset(turned, 0, sizeof *turned * (size_t)s->k * (size_t)s->cols);
+    for (int i = 0; i < n; i++, in += s->in.size, d += size, h += size) {
+        if (s->activation == REIN_RELU) relu_backward(size, h, d);
+        rein_transpose(s->cols, s->rows, d, b->side);
+        add_columns(s->rows, s->cols, b->side, grad + s->bias_at);
+        native_conv_direct_weights(s, in, b->side, 1, turned);
+        if (dz_wanted) memcpy(d, b->side, sizeof *d * (size_t)size);
+    }
+    weights_in_order(s, true, turned, grad);
+}
+
+void native_conv_backward(const native_stage *s, const native_buffers *b, const float *in, float *d,
+                          int n, bool dz_wanted, float *turned, float *grad)
+{
+    if (s->flat) {
+        flat_backward(s, b, in, d, n, dz_wanted, turned, grad);
+        return;
+    }
+    rein_activation_backward(s->activation, n * s->rows, s->cols, b->z, b->h, d, grad + s->bias_at);
+    if (s->direct) {
+        memset(turned, 0, sizeof *turned * (size_t)s->k * (size_t)s->cols);
+        native_conv_direct_weights(s, in, d, n, turned);
+    } else {
+        native_conv_weights_product(s, b, d, n, turned);
+    }
+    weights_in_order(s, s->direct || native_weights_turned(s->k, s->cols), turned, grad);
 }
 
 void native_conv_inputs(const native_stage *s, const native_buffers *b, const float *packed,

@@ -8,8 +8,6 @@
  *     weights    dW[k] += x[k-th number under it] dz[pixel]   for all pixels, a tile of k at once
  *
  * where a vector is loaded once for a tile in registers, and numbers of x are broadcast. */
-#include <string.h>
-
 #include "nets/native/native.h"
 
 typedef float v16 __attribute__((vector_size(64), aligned(4), may_alias));
@@ -184,7 +182,6 @@ void native_conv_direct_weights(const native_stage *s, const float *in, const fl
                                 float *dw)
 {
     const geometry g = geometry_of(s);
-    memset(dw, 0, sizeof *dw * (size_t)s->k * g.n_out);
     for (int image = 0; image < n; image++, in += s->in.size, dz += s->out.size) {
         for (size_t i = 0; i < g.kernel_h; i++) {
             for (size_t j = 0; j < g.run; j += COUNT) {

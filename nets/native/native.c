@@ -56,11 +56,16 @@ static void add_layer(native_net *net, const rein_layer *l, const rein_layer_pla
 {
     native_stage *before = net->n_stages > 0 ? &net->stages[net->n_stages - 1] : NULL;
     if (l->kind == REIN_LAYER_ACTIVATION && before && has_product(before) &&
-        before->activation == REIN_LINEAR) {
+        before->activation == REIN_LINEAR && (!before->flat || l->activation == REIN_RELU)) {
         before->activation = l->activation;
         return;
     }
     if (l->kind == REIN_LAYER_FLATTEN && is_plain(&p->in)) return;
+    if (l->kind == REIN_LAYER_FLATTEN && before && before->direct &&
+        (before->activation == REIN_LINEAR || before->activation == REIN_RELU)) {
+        before->flat = true;
+        return;
+    }
     native_stage *s = &net->stages[net->n_stages++];
     *s =
         (native_stage){.layer = *l,
@@ -129,6 +134,11 @@ static bool writes_y(const native_net *net, int i)
            net->stages[i].activation == REIN_LINEAR;
 }
 
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 static float *take(float **next, size_t n)
 {
     float *out = *next;
@@ -163,7 +173,7 @@ static size_t lay_out(const native_net *net, native_workspace *w, float *memory)
         if (kind == REIN_LAYER_LAYERNORM) b->side = TAKE(rows);
         if (kind == REIN_LAYER_CONV) { /* 16 more: copies go over the end */
             const size_t image = (size_t)s->rows * (size_t)s->k, cols = rows * image;
-            b->side = TAKE((s->direct ? image : cols) + 16);
+            b->side = TAKE((s->direct ? larger(image, (size_t)s->out.size) : cols) + 16);
             if (cols > dcols) dcols = cols;
             weights = (size_t)s->k * (size_t)s->cols;
         } else if (kind == REIN_LAYER_LINEAR && native_weights_turned(s->in.size, s->out.size)) {
@@ -303,22 +313,27 @@ static rein_status native_forward(const rein_net *base, const float *params, con
 
 /* ---- backward -------------------------------------------------------------------------------- */
 
-/* dz -> dW, and dx unless NULL, of a stage with a product. */
-static void backward_product(const native_net *net, const float *params, const float *packed,
-                             const native_workspace *w, int i, const float *dz, float *grad,
-                             float *dx)
+/* d [n, out] -> gradients of the parameters, and dx unless NULL. */
+static void backward_linear(const native_workspace *w, int i, const native_stage *s,
+                            const float *params, const float *in, float *d, float *grad, float *dx)
 {
-    const native_stage *s = &net->stages[i];
     const native_buffers *b = &w->stages[i];
-    const float *in = i > 0 ? w->stages[i - 1].h : w->x;
-    if (s->layer.kind == REIN_LAYER_LINEAR) {
-        native_linear_weights(s, b, in, dz, w->n, w->turned, grad);
-        if (dx) native_linear_inputs(s, b, params, dz, w->n, dx);
-        return;
+    if (b->h) {
+        rein_activation_backward(s->activation, w->n, s->cols, b->z, b->h, d, grad + s->bias_at);
+    } else {
+        rein_column_sums(w->n, s->cols, d, grad + s->bias_at);
     }
-    native_conv_weights(s, b, in, dz, w->n, w->turned, grad);
+    native_linear_weights(s, b, in, d, w->n, w->turned, grad);
+    if (dx) native_linear_inputs(s, b, params, d, w->n, dx);
+}
+
+static void backward_conv(const native_workspace *w, int i, const native_stage *s,
+                          const float *packed, const float *in, float *d, float *grad, float *dx)
+{
+    const native_buffers *b = &w->stages[i];
+    native_conv_backward(s, b, in, d, w->n, dx != NULL, w->turned, grad);
     if (!dx) return;
-    native_conv_inputs(s, b, packed, dz, w->n, w->dcols);
+    native_conv_inputs(s, b, packed, d, w->n, w->dcols);
     native_conv_fold(s, w->dcols, w->n, dx);
 }
 
@@ -344,14 +359,11 @@ static float *backward_stage(const native_net *net, const float *params, const f
     case REIN_LAYER_ACTIVATION:
         rein_activation_backward(s->activation, w->n, s->cols, b->z, b->h, d, w->unused);
         return d;
+    case REIN_LAYER_CONV:
+        backward_conv(w, i, s, packed, in, d, grad, dx);
+        return dx;
     default:
-        if (b->h) {
-            rein_activation_backward(s->activation, w->n * s->rows, s->cols, b->z, b->h, d,
-                                     grad + s->bias_at);
-        } else {
-            rein_column_sums(w->n, s->cols, d, grad + s->bias_at);
-        }
-        backward_product(net, params, packed, w, i, d, grad, dx);
+        backward_linear(w, i, s, params, in, d, grad, dx);
         return dx;
     }
 }

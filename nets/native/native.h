@@ -16,6 +16,8 @@ typedef struct native_stage {
     int k;          /* CONV: numbers under the kernel, kh kw C */
     bool trained;   /* has parameters */
     bool direct;    /* CONV: from the image itself, see conv_direct.c */
+    bool flat; /* CONV: the flatten behind it is done for each image at once; h is flat. Direct,
+                  with ReLU or nothing */
     size_t weight_at, bias_at;     /* in params */
     size_t packed_at, packed_back; /* in packed: LINEAR W^T [in, out]; CONV W^T [k, out], and
                                       W [out, k], both with k in the order kh, kw, C */
@@ -33,8 +35,9 @@ typedef struct native_buffers {
     float *z;    /* [max_rows, out] pre-activations where the derivative needs them, otherwise the
                     same array as h; LAYERNORM: the normalised input */
     float *h;    /* [max_rows, out]; NULL: the last linear one's output goes where it is wanted */
-    float *side; /* CONV: [max_rows pixels, k] what is under the kernel (direct: [pixels, k], for
-                    the products alone); LAYERNORM: [max_rows] 1 / standard deviation */
+    float *side; /* CONV: [max_rows pixels, k] what is under the kernel (direct: [pixels, k] for
+                    the products alone; flat: one image [pixels, out]); LAYERNORM: [max_rows] 1 /
+                    standard deviation */
     rein_gemm_plan forward, weights, inputs;
 } native_buffers;
 
@@ -73,8 +76,10 @@ void native_conv_pack(const native_stage *s, const float *params, float *packed)
 /* All of it where direct and the activation is none or ReLU: *done. */
 void native_conv_forward(const native_stage *s, const native_buffers *b, const float *params,
                          const float *packed, const float *in, int n, float *z, bool *done);
-void native_conv_weights(const native_stage *s, const native_buffers *b, const float *in,
-                         const float *dz, int n, float *turned, float *grad);
+/* Gradients of weights and bias from d [n, out] by the output, which becomes dz [n, pixels, out] if
+ * somebody wants it. */
+void native_conv_backward(const native_stage *s, const native_buffers *b, const float *in, float *d,
+                          int n, bool dz_wanted, float *turned, float *grad);
 void native_conv_inputs(const native_stage *s, const native_buffers *b, const float *packed,
                         const float *dz, int n, float *dcols);
 void native_conv_fold(const native_stage *s, const float *dcols, int n, float *dx);
@@ -89,7 +94,7 @@ bool native_conv_is_direct(const native_stage *s);
 /* z [n, pixels, out] = f(what is under the kernel W^T + bias), f none or ReLU, bias or NULL. */
 void native_conv_direct_forward(const native_stage *s, const float *packed, const float *bias,
                                 bool relu, const float *in, int n, float *z);
-/* dw [k, out] from dz [n, pixels, out]. */
+/* dw [k, out] += the part of dz [n, pixels, out]. */
 void native_conv_direct_weights(const native_stage *s, const float *in, const float *dz, int n,
                                 float *dw);
 

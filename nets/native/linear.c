@@ -2,7 +2,8 @@
  *
  *     z = h W^T        dW = dz^T h        dh = dz W
  *
- * `packed` holds W^T, so that no product has a transposed second factor. */
+ * `packed` holds W^T, so that no product has a transposed second factor; large layers are spared
+ * the packing. */
 #include "nets/native/native.h"
 #include "nets/transpose.h"
 
@@ -32,17 +33,33 @@ void native_linear_prepare(const native_stage *s, int max_rows, native_buffers *
 
 void native_linear_pack(const native_stage *s, const float *params, float *packed)
 {
-    if (s->out.size <= NARROW) return; /* read from params as it is */
+    if (s->out.size <= NARROW || s->direct) return; /* read from params as it is */
     rein_transpose(s->out.size, s->in.size, params + s->weight_at, packed + s->packed_at);
 }
 
-void native_linear_forward(const native_stage *s, const native_buffers *b, const float *params,
-                           const float *packed, const float *in, int n, float *z)
+void native_linear_forward_product(const native_stage *s, const native_buffers *b,
+                                   const float *params, const float *packed, const float *in, int n,
+                                   float *z)
 {
-    if (s->out.size > NARROW) {
-        rein_gemm_run(&b->forward, n, in, packed + s->packed_at, z);
-    } else {
+    if (s->out.size <= NARROW) {
         rein_gemm_narrow(n, s->out.size, s->in.size, in, params + s->weight_at, z);
+    } else if (s->direct) { /* of the same cost: W's numbers as if they were W^T's */
+        rein_gemm_run(&b->forward, n, in, params + s->weight_at, z);
+    } else {
+        rein_gemm_run(&b->forward, n, in, packed + s->packed_at, z);
+    }
+}
+
+void native_linear_forward(const native_stage *s, const native_buffers *b, const float *params,
+                           const float *packed, const float *in, int n, float *turned, float *z)
+{
+    if (s->direct && n >= NATIVE_MANY_ROWS) {
+        rein_transpose(s->out.size, s->in.size, params + s->weight_at, turned);
+        rein_gemm_run(&b->forward, n, in, turned, z);
+    } else if (s->direct) {
+        native_linear_direct_forward(s, params + s->weight_at, in, n, z);
+    } else {
+        native_linear_forward_product(s, b, params, packed, in, n, z);
     }
 }
 

@@ -78,7 +78,10 @@ static void add_layer(native_net *net, const rein_layer *l, const rein_layer_pla
                        .weight_at = p->weight_at,
                        .bias_at = p->bias_at,
                        .packed_at = net->base.n_packed};
-    if (l->kind == REIN_LAYER_LINEAR) net->base.n_packed += aligned(p->n_weights);
+    if (l->kind == REIN_LAYER_LINEAR) {
+        s->direct = native_linear_is_direct(s);
+        net->base.n_packed += s->direct ? 0 : aligned(p->n_weights);
+    }
     if (l->kind != REIN_LAYER_CONV) return;
     s->rows = p->out.dims[0] * p->out.dims[1];
     s->cols = l->units;
@@ -176,8 +179,10 @@ static size_t lay_out(const native_net *net, native_workspace *w, float *memory)
             b->side = TAKE((s->direct ? larger(image, (size_t)s->out.size) : cols) + 16);
             if (cols > dcols) dcols = cols;
             weights = (size_t)s->k * (size_t)s->cols;
-        } else if (kind == REIN_LAYER_LINEAR && native_weights_turned(s->in.size, s->out.size)) {
-            weights = (size_t)s->in.size * (size_t)s->out.size;
+        } else if (kind == REIN_LAYER_LINEAR) {
+            const bool is_turned = native_weights_turned(s->in.size, s->out.size) ||
+                                   (s->direct && w->max_rows >= NATIVE_MANY_ROWS);
+            if (is_turned) weights = (size_t)s->in.size * (size_t)s->out.size;
         }
         if (weights > turned) turned = weights;
         if (kind == REIN_LAYER_ACTIVATION && (size_t)s->cols > plain) plain = (size_t)s->cols;
@@ -253,7 +258,7 @@ static void forward_product(const native_net *net, const float *params, const fl
     float *h = b->h ? b->h : y, *z = b->h ? b->z : y;
     bool done = false;
     if (s->layer.kind == REIN_LAYER_LINEAR) {
-        native_linear_forward(s, b, params, packed, in, w->n, z);
+        native_linear_forward(s, b, params, packed, in, w->n, w->turned, z);
     } else {
         native_conv_forward(s, b, params, packed, in, w->n, z, &done);
     }
@@ -413,7 +418,7 @@ static void native_products(const rein_net *base, const float *params, const flo
         const native_buffers *b = &w->stages[i];
         float *z = b->h ? b->h : y;
         if (s->layer.kind == REIN_LAYER_LINEAR) {
-            native_linear_forward(s, b, params, packed, in, n, z);
+            native_linear_forward_product(s, b, params, packed, in, n, z);
         } else if (s->layer.kind == REIN_LAYER_CONV) {
             native_conv_forward_product(s, b, packed, n, z);
         }

@@ -15,12 +15,13 @@ typedef struct native_stage {
     int rows, cols; /* a row of the batch is [rows, cols] to the activation: pixels x channels */
     int k;          /* CONV: numbers under the kernel, kh kw C */
     bool trained;   /* has parameters */
-    bool direct;    /* CONV: from the image itself, see conv_direct.c */
+    bool direct;    /* CONV: from the image itself, see conv_direct.c; LINEAR: from W itself, see
+                       linear_direct.c */
     bool flat; /* CONV: the flatten behind it is done for each image at once; h is flat. Direct,
                   with ReLU or nothing */
     size_t weight_at, bias_at;     /* in params */
-    size_t packed_at, packed_back; /* in packed: LINEAR W^T [in, out]; CONV W^T [k, out], and
-                                      W [out, k], both with k in the order kh, kw, C */
+    size_t packed_at, packed_back; /* in packed: LINEAR W^T [in, out], unless direct; CONV W^T [k,
+                                      out], and W [out, k], both with k in the order kh, kw, C */
 } native_stage;
 
 typedef struct native_net {
@@ -48,13 +49,17 @@ typedef struct native_workspace {
     int n;          /* its rows */
     native_buffers stages[REIN_MAX_LAYERS];
     float *dh[2];  /* [max_rows, widest stage] gradients, alternating */
-    float *turned; /* the largest dW that is made transposed, or in another order */
+    float *turned; /* the largest dW or W that is made transposed, or in another order */
     float *dcols;  /* CONV: [max_rows pixels, k] of the largest */
     float *zeros;  /* [widest activation without a bias] */
     float *unused; /* [likewise] its bias gradient */
     float *packed; /* [n_packed] for callers without one */
     float *memory; /* all of the above */
 } native_workspace;
+
+/* From so many rows on even a direct linear layer's W^T is made, for each forward: the product
+ * gains more. */
+enum { NATIVE_MANY_ROWS = 128 };
 
 /* Is dW^T = h^T dz and a transpose cheaper than dW = dz^T h? */
 bool native_weights_turned(int n_in, int n_out);
@@ -65,11 +70,22 @@ bool native_weights_turned(int n_in, int n_out);
 void native_linear_prepare(const native_stage *s, int max_rows, native_buffers *b);
 void native_linear_pack(const native_stage *s, const float *params, float *packed);
 void native_linear_forward(const native_stage *s, const native_buffers *b, const float *params,
-                           const float *packed, const float *in, int n, float *z);
+                           const float *packed, const float *in, int n, float *turned, float *z);
 void native_linear_weights(const native_stage *s, const native_buffers *b, const float *in,
                            const float *dz, int n, float *turned, float *grad);
 void native_linear_inputs(const native_stage *s, const native_buffers *b, const float *params,
                           const float *dz, int n, float *dx);
+
+/* The matrix product alone. */
+void native_linear_forward_product(const native_stage *s, const native_buffers *b,
+                                   const float *params, const float *packed, const float *in, int n,
+                                   float *z);
+
+/* Is the layer large enough to be run from W itself, on this processor? */
+bool native_linear_is_direct(const native_stage *s);
+/* z [n, out] = h [n, in] w [out, in]^T */
+void native_linear_direct_forward(const native_stage *s, const float *w, const float *h, int n,
+                                  float *z);
 
 void native_conv_prepare(const native_stage *s, int max_rows, native_buffers *b);
 void native_conv_pack(const native_stage *s, const float *params, float *packed);

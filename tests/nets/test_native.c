@@ -17,6 +17,11 @@ static const struct {
     {4, 5, 3, "conv 2 3x3, tanh, flatten, sigmoid"},
     {4, 5, 3, "relu, conv 3 2x3 pad 1, elu, flatten, gelu, linear 3"},
     {5, 5, 1, "conv 1 5x5, flatten, linear 2, tanh"},
+    {6, 5, 2, "conv 16 3x2, flatten, relu, linear 3"},
+    {6, 5, 2, "conv 16 3x2, flatten, tanh"},
+    {6, 5, 2, "conv 16 3x2, tanh, flatten, relu"},
+    {6, 5, 3, "conv 16 2x2, relu, conv 32 2x2, relu, flatten, linear 7, linear 3"},
+    {0, 0, 528, "linear 11, relu, linear 3"}, /* wide enough for W itself */
     {6, 6, 2, "flatten, layernorm, linear 8, layernorm, silu, linear 3"},
     {6, 6, 2, "embedding 5 3, conv 4 3x3, relu, flatten, linear 3"},
     {0, 0, 7, "linear 9, layernorm, tanh, linear 9, layernorm"},
@@ -42,6 +47,15 @@ static void test_nets(void **state)
         const rein_net_spec spec = net_of(i);
         check_net(&spec, 16, rows, 4);
     }
+}
+
+/* Where a wide layer's W is transposed after all. */
+static void test_many_rows(void **state)
+{
+    (void)state;
+    const int rows[] = {127, 128, 131};
+    const rein_net_spec spec = spec_of(0, 0, 512, "linear 5, tanh, linear 3");
+    check_net(&spec, 131, rows, 3);
 }
 
 /* Without dx, without packed, in a workspace for more rows: the same bytes. */
@@ -123,9 +137,9 @@ static void test_can_run(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nets),          cmocka_unit_test(test_variants),
-        cmocka_unit_test(test_rows_apart),    cmocka_unit_test(test_can_run),
-        cmocka_unit_test(test_no_allocation),
+        cmocka_unit_test(test_nets),     cmocka_unit_test(test_many_rows),
+        cmocka_unit_test(test_variants), cmocka_unit_test(test_rows_apart),
+        cmocka_unit_test(test_can_run),  cmocka_unit_test(test_no_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -196,11 +196,18 @@ static REIN_CLONES void relu_backward(int n, const float *h, float *d)
     for (int i = 0; i < n; i++) d[i] *= h[i] > 0.0f ? 1.0f : 0.0f;
 }
 
+/* out [cols] += the sums of x's columns, a vector of them at a time. */
 static REIN_CLONES void add_columns(int rows, int cols, const float *x, float *out)
 {
-    for (int i = 0; i < rows; i++, x += cols) {
+    enum { VECTOR = 16 };
+    for (int c = 0; c < cols; c += VECTOR) { /* direct: whole vectors */
+        float sum[VECTOR];
+        memcpy(sum, out + c, sizeof sum);
+        for (int i = 0; i < rows; i++) {
 #pragma omp simd
-        for (int j = 0; j < cols; j++) out[j] += x[j];
+            for (int j = 0; j < VECTOR; j++) sum[j] += x[i * cols + c + j];
+        }
+        memcpy(out + c, sum, sizeof sum);
     }
 }
 

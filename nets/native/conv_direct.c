@@ -104,12 +104,9 @@ INLINE void forward_tile(size_t tall, size_t wide, const geometry *g, bool relu,
 }
 
 /* A function for each size of tile, so that the sums are registers. */
-#define SIZES(X)                                                                                   \
-    X(1, 1)                                                                                        \
-    X(1, 2)                                                                                        \
-    X(1, 3)                                                                                        \
-    X(1, 4)                                                                                        \
-    X(1, 5) X(1, 6) X(1, 7) X(1, 8) X(2, 1) X(2, 2) X(2, 3) X(2, 4) X(2, 5) X(2, 6) X(2, 7) X(2, 8)
+#define TALL_OF(X, tall)                                                                           \
+    X(tall, 1) X(tall, 2) X(tall, 3) X(tall, 4) X(tall, 5) X(tall, 6) X(tall, 7) X(tall, 8)
+#define SIZES(X) TALL_OF(X, 1) TALL_OF(X, 2)
 #define FUNCTION(tall, wide)                                                                       \
     static TARGET void forward_##tall##x##wide(const geometry *g, bool relu, const float *x,       \
                                                const float *w, const float *bias, float *z)        \

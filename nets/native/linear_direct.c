@@ -77,14 +77,8 @@ INLINE void tile(size_t rows, size_t outputs, size_t k, const float *h, const fl
 }
 
 /* A function for each size of tile, so that the sums are registers. */
-#define SIZES(X)                                                                                   \
-    X(1, 1)                                                                                        \
-    X(1, 2)                                                                                        \
-    X(1, 3)                                                                                        \
-    X(1, 4)                                                                                        \
-    X(1, 5)                                                                                        \
-    X(1, 6) X(2, 1) X(2, 2) X(2, 3) X(2, 4) X(2, 5) X(2, 6) X(3, 1) X(3, 2) X(3, 3) X(3, 4)        \
-        X(3, 5) X(3, 6) X(4, 1) X(4, 2) X(4, 3) X(4, 4) X(4, 5) X(4, 6)
+#define OF_ROWS(X, rows) X(rows, 1) X(rows, 2) X(rows, 3) X(rows, 4) X(rows, 5) X(rows, 6)
+#define SIZES(X)         OF_ROWS(X, 1) OF_ROWS(X, 2) OF_ROWS(X, 3) OF_ROWS(X, 4)
 #define FUNCTION(rows, outputs)                                                                    \
     static TARGET void tile_##rows##x##outputs(size_t k, const float *h, const float *w, float *z, \
                                                size_t ldz)                                         \

@@ -53,14 +53,16 @@ INLINE v16 sums_of(v16 *x)
     return join4(join4(x[0], x[1]), join4(x[2], x[3]));
 }
 
-/* z [rows, outputs of ldz] = h [rows, k] w [outputs, k]^T */
-INLINE void tile(size_t rows, size_t outputs, size_t k, const float *h, const float *w, float *z,
-                 size_t ldz)
+/* z [rows, outputs of ldz] = h [rows, k] w [outputs, k]^T; ahead [k]: what is asked for meanwhile.
+ */
+INLINE void tile(size_t rows, size_t outputs, size_t k, const float *h, const float *w,
+                 const float *ahead, float *z, size_t ldz)
 {
     float out[SUMS];
     v16 sum[SUMS], x[ROWS];
     UNROLL for (size_t i = 0; i < SUMS; i++) sum[i] = (v16){0};
     for (size_t p = 0; p < k; p += LANES) {
+        __builtin_prefetch(ahead + p);
         UNROLL for (size_t r = 0; r < rows; r++) x[r] = LOAD(h + r * k + p);
         UNROLL for (size_t o = 0; o < outputs; o++)
         {
@@ -80,16 +82,16 @@ INLINE void tile(size_t rows, size_t outputs, size_t k, const float *h, const fl
 #define OF_ROWS(X, rows) X(rows, 1) X(rows, 2) X(rows, 3) X(rows, 4) X(rows, 5) X(rows, 6)
 #define SIZES(X)         OF_ROWS(X, 1) OF_ROWS(X, 2) OF_ROWS(X, 3) OF_ROWS(X, 4)
 #define FUNCTION(rows, outputs)                                                                    \
-    static TARGET void tile_##rows##x##outputs(size_t k, const float *h, const float *w, float *z, \
-                                               size_t ldz)                                         \
+    static TARGET void tile_##rows##x##outputs(size_t k, const float *h, const float *w,           \
+                                               const float *ahead, float *z, size_t ldz)           \
     {                                                                                              \
-        tile(rows, outputs, k, h, w, z, ldz);                                                      \
+        tile(rows, outputs, k, h, w, ahead, z, ldz);                                               \
     }
 SIZES(FUNCTION)
 #undef FUNCTION
 #define ENTRY(rows, outputs) [rows - 1][outputs - 1] = tile_##rows##x##outputs,
-static void (*const tiles[ROWS][OUTPUTS])(size_t, const float *, const float *, float *,
-                                          size_t) = {SIZES(ENTRY)};
+static void (*const tiles[ROWS][OUTPUTS])(size_t, const float *, const float *, const float *,
+                                          float *, size_t) = {SIZES(ENTRY)};
 #undef ENTRY
 
 void native_linear_direct_forward(const native_stage *s, const float *w, const float *h, int n,
@@ -100,7 +102,10 @@ void native_linear_direct_forward(const native_stage *s, const float *w, const f
         const size_t outputs = n_out - o < OUTPUTS ? n_out - o : OUTPUTS;
         for (size_t r = 0; r < rows; r += ROWS) {
             const size_t high = rows - r < ROWS ? rows - r : ROWS;
-            tiles[high - 1][outputs - 1](k, h + r * k, w + o * k, z + r * n_out + o, n_out);
+            /* each tile fetches one of the next rows of W, which often come from far */
+            const size_t next = o + OUTPUTS + r / ROWS % OUTPUTS;
+            const float *ahead = w + (next < n_out ? next : o) * k;
+            tiles[high - 1][outputs - 1](k, h + r * k, w + o * k, ahead, z + r * n_out + o, n_out);
         }
     }
 }

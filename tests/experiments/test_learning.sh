@@ -17,3 +17,4 @@ learns() { # config, smallest mean return of the last 100 training episodes
 learns ppo/cartpole 450
 learns ppo/minigrid_empty_5x5 0.93
 learns dqn/cartpole 450
+learns ppo_recurrent/t_maze 0.95 # without memory 0.5 at best; 0.97 or more with each of 35 seeds

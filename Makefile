@@ -5,7 +5,7 @@ JOBS   ?= $(shell nproc)
 PRESET ?= release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build train test bench results lint format sanitize fuzz clean
+.PHONY: help setup build torch train test bench results lint format sanitize fuzz clean
 
 help: ## this list
 	@echo 'rein: reinforcement learning in C17'
@@ -20,6 +20,11 @@ setup: ## install the packages of apt-packages.txt that are missing
 
 build: setup ## compile build/rein
 	@cmake --preset $(PRESET) --log-level=WARNING >/dev/null
+	@cmake --build --preset $(PRESET) -j $(JOBS) --target rein
+
+torch: ## the same with libtorch, for the networks that need it (210 MB more to download)
+	@scripts/setup.sh torch
+	@cmake --preset $(PRESET) --log-level=WARNING -DREIN_TORCH=ON >/dev/null
 	@cmake --build --preset $(PRESET) -j $(JOBS) --target rein
 
 train: build ## train CONFIG (default: HalfCheetah runs in a minute), ARGS override its keys

@@ -39,6 +39,7 @@ static const struct {
     rein_status (*check)(const char *subject); /* NULL: only those of the list */
     const char *subjects[5];                   /* all NULL: every environment */
 } kinds[] = {
+    {"load", rein_bench_load, NULL, {"torch"}}, /* first: nothing may have loaded it yet */
     {"env", rein_bench_env, check_env, {NULL}},
     {"update", rein_bench_update, NULL, {"ppo", "dqn", "dqn_conv"}},
     {"forward", rein_bench_forward, check_rows, {"1", "8", "64", "256"}},
@@ -52,6 +53,7 @@ static int help(void)
     printf("usage: rein bench [NAME ...] [--threads N] [--json]\n"
            "\n"
            "Measure rates beside the machine's own limits. NAME is one of\n"
+           "  load/torch       first use of libtorch; limit: loading libtorch alone\n"
            "  env/<id>         stepping, random actions; limit: physics or bare steps alone\n"
            "  update/<which>   one minibatch update: ppo, dqn, dqn_conv; limit: its matrix "
            "products alone\n"
@@ -96,7 +98,9 @@ static rein_status run_one(bench_function function, const char *name, const char
     int threads = rein_team_threads(team);
     rein_status status = function(subject, team, &r);
     if (status != REIN_OK) return rein_fail_in(status, "%s", name);
-    if (json) {
+    if (r.note != NULL) {
+        printf(json ? "{\"name\": \"%s\", \"note\": \"%s\"}\n" : "%-38s     %s\n", name, r.note);
+    } else if (json) {
         printf("{\"name\": \"%s\", \"threads\": %d, \"rate\": %.6g, \"unit\": \"%s\", "
                "\"limit\": %.6g, \"ratio\": %.4f}\n",
                name, threads, r.rate, r.unit, r.limit, r.rate / r.limit);
@@ -135,7 +139,7 @@ static rein_status find_kind(const char *name, int *kind, const char **subject)
         return REIN_OK;
     }
     return rein_fail(REIN_ECONFIG,
-                     "bench: unknown name '%s'; a name begins with env/, update/, "
+                     "bench: unknown name '%s'; a name begins with load/, env/, update/, "
                      "forward/, record/ or train/",
                      name);
 }

@@ -1,8 +1,8 @@
 /* Benchmarks: rates beside the machine's own limits, both measured in turn in one process, so that
  * their ratio holds on a noisy machine. `rein bench` prints them; docs/benchmarks.md keeps some.
  *
- * A case is a kind ("env", "update", "forward", "record", "train") and a subject behind the slash.
- * Thread-safety: one caller. */
+ * A case is a kind ("load", "env", "update", "forward", "record", "train") and a subject behind the
+ * slash. Thread-safety: one caller. */
 #ifndef REIN_EXPERIMENTS_BENCH_H
 #define REIN_EXPERIMENTS_BENCH_H
 
@@ -14,12 +14,19 @@ typedef struct rein_bench_result {
     const char *unit;     /* "steps/s" */
     double limit;         /* what the machine allows, best of the same rounds, in the same unit */
     const char *limit_is; /* "mj_step / frame_skip" */
+    const char *note;     /* why there is no figure ("not built"); NULL: there is */
 } rein_bench_result;
 
 enum { REIN_BENCH_ROUNDS = 5 };
 
 /* rate of the best round: count / the shortest time. */
 double rein_bench_best(double count, const double *seconds, int n);
+
+/* Loading librein_torch.so, as its first use does; each time in a process of its own. limit:
+ * loading libtorch alone; limit_is says time and memory.
+ *   what  in  "torch"
+ * Errors: those of loading; REIN_EINVAL when it is loaded already. */
+rein_status rein_bench_load(const char *what, rein_team *team, rein_bench_result *out);
 
 /* Stepping with random actions, resets included. limit: physics alone on the same actions
  * (MuJoCo), or the class's own step without the vector env.

@@ -71,8 +71,8 @@ static rein_status module_missing(const char *path, const char *folder)
 {
     const char *advice = rein_torch_is_built()
                              ? "build the target rein_torch, or set REIN_TORCH_MODULE to its path"
-                             : "this program was built without libtorch: install libtorch-dev and "
-                               "configure with -DREIN_TORCH=ON";
+                             : "this program was built without libtorch: `make torch`, or install "
+                               "libtorch-dev and configure with -DREIN_TORCH=ON";
     if (strchr(path, '/') != NULL) {
         return rein_fail(REIN_ENOTFOUND, "libtorch module %s (REIN_TORCH_MODULE) not found: %s",
                          path, advice);

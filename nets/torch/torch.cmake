@@ -16,7 +16,7 @@ if(REIN_TORCH AND NOT REIN_FUZZ)
       message(FATAL_ERROR "REIN_TORCH_ROOT=${REIN_TORCH_ROOT} has no include/ATen/ATen.h and "
                           "lib/libtorch.so: name the folder `torch` inside site-packages")
     endif()
-    message(STATUS "libtorch not found (Debian: libtorch-dev): built without it, native engine only")
+    message(STATUS "libtorch not found (`make torch` installs it): native engine only")
     set(REIN_TORCH OFF)
   endif()
 endif()
@@ -30,6 +30,14 @@ if(REIN_TORCH AND NOT REIN_FUZZ)
   endif()
   file(GLOB torch_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/nets/torch/*.cpp)
   add_library(rein_torch MODULE ${torch_sources})
+  # PyPI wheels before 2.7 are built with GCC's old strings; they say so in these words
+  find_file(torch_config TorchConfig.cmake NO_CACHE PATH_SUFFIXES share/cmake/Torch ${torch_places})
+  if(torch_config)
+    file(STRINGS ${torch_config} old_abi REGEX "TORCH_CXX_FLAGS .*_GLIBCXX_USE_CXX11_ABI=0")
+    if(old_abi)
+      target_compile_definitions(rein_torch PRIVATE _GLIBCXX_USE_CXX11_ABI=0)
+    endif()
+  endif()
   set_target_properties(rein_torch PROPERTIES
     CXX_STANDARD ${torch_standard} CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF
     CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON

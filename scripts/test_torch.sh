@@ -1,13 +1,15 @@
 #!/bin/bash
 # The three ways to build: with Debian's libtorch, with the one inside a PyPI wheel, with none.
 # Each gets its own build folder and runs the tests that know the difference, then all others.
-# usage: scripts/test_torch.sh [FOLDER]    the wheel's folder `torch` (site-packages/torch);
-#        without it Python is asked, and the wheel is left out where there is none
+# usage: scripts/test_torch.sh [debian|wheel|none ...]      default: all three
+# The wheel is the folder `torch` (site-packages/torch) named by REIN_TORCH_ROOT; without it Python
+# is asked, and where Python has no torch, the wheel is left out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+scripts/setup.sh test
 jobs=$(nproc)
 export CTEST_OUTPUT_ON_FAILURE=1
-wheel=${1:-$(python3 -c 'import os, torch; print(os.path.dirname(torch.__file__))' 2>/dev/null || true)}
+wheel=${REIN_TORCH_ROOT:-$(python3 -c 'import os, torch; print(os.path.dirname(torch.__file__))' 2>/dev/null || true)}
 
 run() { # name, cmake options
     local folder=build/torch-$1
@@ -18,10 +20,19 @@ run() { # name, cmake options
     ctest --test-dir "$folder" -j "$jobs" --no-tests=error -R torch
     ctest --test-dir "$folder" -j "$jobs" --no-tests=error -E torch -LE slow
 }
-run debian -DREIN_TORCH=ON
-if [ -n "$wheel" ]; then
-    run wheel -DREIN_TORCH_ROOT="$wheel"
-else
-    echo '== wheel: left out, no torch in this Python and no folder given'
-fi
-run none -DREIN_TORCH=OFF
+for stage in "${@:-debian wheel none}"; do
+    for step in $stage; do
+        case $step in
+        debian) run debian -DREIN_TORCH=ON ;;
+        wheel)
+            if [ -n "$wheel" ]; then
+                run wheel -DREIN_TORCH_ROOT="$wheel"
+            else
+                echo '== wheel: left out, no torch in this Python and no REIN_TORCH_ROOT'
+            fi
+            ;;
+        none) run none -DREIN_TORCH=OFF ;;
+        *) echo "no stage '$step'" >&2; exit 2 ;;
+        esac
+    done
+done

@@ -1,5 +1,6 @@
 /* The program itself: help, version, and that it starts at once. */
-#include "base/clock.h"
+#include <sys/resource.h>
+
 #include "tests/experiments/program.h"
 
 static void test_version(void **state)
@@ -12,22 +13,31 @@ static void test_version(void **state)
     free(out);
 }
 
-/* Nothing heavy is loaded: the best of some tries stays under 10 ms (sanitizers are slower). */
+static double children_cpu_s(void)
+{
+    struct rusage usage;
+    assert_int_equal(getrusage(RUSAGE_CHILDREN, &usage), 0);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+/* Nothing heavy is loaded: the best of some tries takes less than 10 ms of processor time, whatever
+ * else the machine is doing (sanitizers are slower). */
 static void test_starts_at_once(void **state)
 {
     (void)state;
     double best_s = 1;
     for (int i = 0; i < 20; i++) {
-        double start_s = rein_clock_s();
+        double before_s = children_cpu_s();
         free(program_ok(NULL, "--version"));
-        double took_s = rein_clock_s() - start_s;
+        double took_s = children_cpu_s() - before_s;
         if (took_s < best_s) best_s = took_s;
     }
     print_message("rein --version: %.1f ms\n", best_s * 1000);
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     assert_true(best_s < 1);
 #else
-    assert_true(best_s < 0.010);
+    assert_true(best_s > 0 && best_s < 0.010);
 #endif
 }
 

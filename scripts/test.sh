@@ -24,7 +24,6 @@ for stage in "${@:-lint release asan tsan fuzz}"; do
             ;;
         asan)
             build asan
-            # libgomp and OpenBLAS keep their pools until the end: no leak of ours
             LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp \
                 ctest --test-dir build/asan -j "$jobs" -LE slow --no-tests=error
             ;;

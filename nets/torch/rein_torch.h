@@ -10,16 +10,16 @@
  * - Loading. The first call loads the module librein_torch.so and libtorch with it (about half a
  *   second, once; see nets/torch/loader.h). A program that calls nothing here pays nothing.
  * - Errors. A negative status, and rein_error_message() says which function and why, with
- *   libtorch's own first line where libtorch refused. REIN_EINVAL: a NULL where none is allowed, a
- *   shape, dtype, device or number that does not fit. REIN_ENOMEM: memory, of the host or the GPU.
+ *   libtorch's own first line where libtorch refused. No C++ exception leaves the module.
+ *   REIN_EINVAL: a NULL where none is allowed; a shape, dtype, device or number that does not fit.
+ *   REIN_ENOMEM: no memory, of the host or the GPU. REIN_ENOTFOUND: no module, no file.
  *   REIN_EUNSUPPORTED: libtorch cannot do it, or there is no usable module (too old).
- * REIN_ENOTFOUND: no module, no file. No C++ exception leaves the module. After an error the
- * out-arguments are unchanged, and in-place operations may have been refused only before they
- * began.
+ *   After an error the out-arguments are unchanged, and so is a tensor to be written in place; only
+ *   a backward that ran out of memory may have added some of its gradients.
  * - Ownership. `out` receives a new handle that the caller frees with the type's free function,
  *   which takes NULL. A handle owns a share of its storage, so views and results live on when the
- *   tensor they came from is freed. A borrowed tensor (rein_tensor_borrow) owns nothing: the
- * caller's array must outlive every tensor that shares it, gradient graphs included.
+ *   tensor they came from is freed. A borrowed tensor (rein_tensor_borrow) owns nothing: its array
+ *   must outlive every tensor that shares it, gradient graphs included.
  * - NULL is refused unless a comment says "or NULL".
  * - Allocation. Each `out` costs a handle; all results but views allocate their storage.
  * - Threads. Any thread may call; no two at once on one handle that either of them writes to. The
@@ -72,7 +72,7 @@ typedef enum rein_torch_reduction {
 
 /* --- library ---------------------------------------------------------------------------------- */
 
-/* "1.13.1": libtorch's version; static text. */
+/* "2.15.0": libtorch's version; static text. (Debian's 1.13.1 calls itself "1.13.0".) */
 rein_status rein_torch_version(const char **out);
 
 /* Number of CUDA devices; 0 also where libtorch was built without CUDA. */
@@ -500,8 +500,10 @@ rein_status rein_torch_state_load(const char *path, const char *const *names, in
 
 /* --- TorchScript ------------------------------------------------------------------------------ */
 
-/* A file made by torch.jit.script(net).save(path) or torch.jit.trace(...).save(path).
- * Errors: REIN_ENOTFOUND, REIN_EFORMAT (damaged, foreign, or written by a too new PyTorch). */
+/* A file made by torch.jit.script(net).save(path) or torch.jit.trace(...).save(path). Its checksums
+ * are compared. A file is a program that forward runs: load only what you trust.
+ * Errors: REIN_ENOTFOUND, REIN_EIO, REIN_EFORMAT (damaged, foreign, or made of operators that only
+ * a newer libtorch has). */
 rein_status rein_torch_module_load(const char *path, rein_torch_device device,
                                    rein_torch_module **out);
 
@@ -572,8 +574,8 @@ rein_status rein_torch_optimizer_step(rein_torch_optimizer *optimizer);
 rein_status rein_torch_optimizer_zero_grad(rein_torch_optimizer *optimizer);
 rein_status rein_torch_optimizer_set_lr(rein_torch_optimizer *optimizer, double lr);
 
-/* Moments and step counts; load into one with the same kind and parameters' shapes.
- * Errors: REIN_EIO; REIN_ENOTFOUND, REIN_EFORMAT. */
+/* Moments and step counts, not the options; load into one with the same kind and parameters'
+ * shapes. Errors leave it as it was: REIN_EIO; REIN_ENOTFOUND, REIN_EFORMAT. */
 rein_status rein_torch_optimizer_save(const rein_torch_optimizer *optimizer, const char *path);
 rein_status rein_torch_optimizer_load(rein_torch_optimizer *optimizer, const char *path);
 

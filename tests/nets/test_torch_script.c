@@ -276,6 +276,12 @@ static void test_results(void **context)
     rein_torch_module_free(module);
 }
 
+static int group_setup(void **context)
+{
+    (void)context;
+    return rein_torch_set_threads(1) == REIN_OK ? 0 : -1;
+}
+
 int main(void)
 {
     if (!rein_torch_is_built()) {
@@ -288,5 +294,5 @@ int main(void)
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_results),
     };
-    return cmocka_run_group_tests_name("torch_script", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("torch_script", tests, group_setup, NULL);
 }

@@ -1,23 +1,16 @@
 /* policy.rein: round trips, and every kind of damage ends in one clear message. */
 #include "tests/algos/policies.h"
+#include "tests/folder.h"
 
 #include "base/file.h"
 #include "replay/store.h"
 
-static char folder[128], path[256];
+static char path[256];
 
 static int setup(void **state)
 {
-    (void)state;
-    snprintf(folder, sizeof folder, "%s", temporary_folder());
+    folder_setup(state);
     snprintf(path, sizeof path, "%s/policy.rein", folder);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    temporary_remove(folder);
     return 0;
 }
 
@@ -398,15 +391,15 @@ static void test_unwritable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_layers, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_foreign, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_contradictions, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_cell_contradictions, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_other_numbers, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_not_finite, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_unwritable, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_round_trip, setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_layers, setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_damage, setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_foreign, setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_contradictions, setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_cell_contradictions, setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_other_numbers, setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_not_finite, setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_unwritable, setup, folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,10 @@
-"""Rollouts of a run folder against metrics.jsonl, read by h5py alone.
+"""Rollouts of run folders against metrics.jsonl, read by h5py alone.
 
-usage: check_rollouts.py RUN [complete]
+usage: check_rollouts.py [--complete] RUN ...
 
 Every part opens; the parts are one stretch of time from step 0; the episode table equals the
 transitions; and the cumulative sum of episode returns equals that of the last row of metrics.jsonl
-that the parts reach (with `complete`: of the last row).
+that the parts reach (with --complete: of the last row).
 """
 import glob
 import json
@@ -74,4 +74,6 @@ def main(run, complete):
             assert np.array_equal(f["reward"][:], reward[:n].astype(np.float32))
 
 
-main(sys.argv[1], len(sys.argv) > 2)
+is_complete = sys.argv[1] == "--complete"
+for folder in sys.argv[1 + is_complete:]:
+    main(folder, is_complete)

@@ -73,6 +73,13 @@ static inline void program_write_configs(const char *folder)
                               "net:  {hidden: [16], activation: relu, init: torch}\n"
                               "run:  {total_timesteps: 20000, seed: 3, threads: 1}\n"
                               "log:  {eval_episodes: 2, eval_every: 3000}\n";
+    static const char cell[] = "env:  {id: CartPole-v1, n_envs: 6}\n"
+                               "algo: {id: ppo_recurrent, core: gru, core_size: 8, n_steps: 64,\n"
+                               "       n_minibatches: 2}\n"
+                               "net:  {hidden: [16]}\n"
+                               "run:  {total_timesteps: 20000, seed: 3, threads: 1}\n"
+                               "log:  {eval_episodes: 2, eval_every: 3000}\n";
+    temporary_write(folder, "ppo_recurrent.yaml", cell, sizeof cell - 1);
     temporary_write(folder, "ppo.yaml", ppo, sizeof ppo - 1);
     temporary_write(folder, "dqn.yaml", dqn, sizeof dqn - 1);
 }

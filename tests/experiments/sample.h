@@ -3,6 +3,7 @@
 #define REIN_TESTS_EXPERIMENTS_SAMPLE_H
 
 #include "experiments/experiment.h"
+#include "experiments/run_folder.h"
 #include "tests/replay/temporary.h"
 
 /* PPO on CartPole-v1 into `out`, with one setting more ("section.key=value"; NULL: none). */
@@ -24,6 +25,20 @@ static inline rein_experiment *sample_experiment(const char *out, const char *ov
     assert_ok(rein_experiment_create(settings, &e));
     rein_settings_free(settings);
     return e;
+}
+
+/* The same with its run folder. */
+static inline rein_experiment *sample_run(const char *out, const char *override, rein_run_folder *f)
+{
+    rein_experiment *e = sample_experiment(out, override);
+    assert_ok(rein_run_folder_create(e, f));
+    return e;
+}
+
+static inline void sample_run_free(rein_experiment *e, rein_run_folder *f)
+{
+    rein_run_folder_close(f);
+    rein_experiment_free(e);
 }
 
 #endif

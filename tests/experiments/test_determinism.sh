@@ -1,6 +1,7 @@
 #!/bin/bash
 # The same bytes with 1, 2, 3 and 7 threads: fingerprint, metrics.jsonl but for its time fields,
-# every rollout file; PPO on all three kinds of environment, DQN on those with discrete actions.
+# every rollout file; PPO on all three kinds of environment, DQN on those with discrete actions;
+# recurrent PPO with either cell, one network and two, behind convolutions.
 # usage: test_determinism.sh BUILD_DIR
 set -euo pipefail
 rein=$1/rein
@@ -39,6 +40,15 @@ compare ppo-mujoco ppo/hopper env.n_envs=6 algo.n_steps=256 algo.n_minibatches=3
     run.total_timesteps=9216 $small
 compare ppo-shared ppo/cartpole env.n_envs=9 algo.shared_net=true algo.n_minibatches=3 \
     run.total_timesteps=11520 $small
+compare lstm-t_maze ppo_recurrent/t_maze env.n_envs=72 algo.n_steps=64 algo.n_minibatches=3 \
+    run.total_timesteps=18432 $small
+compare lstm-shared ppo_recurrent/t_maze env.n_envs=34 algo.n_steps=64 algo.n_minibatches=2 \
+    algo.shared_net=true run.total_timesteps=8704 $small
+compare gru-mujoco ppo/hopper algo.id=ppo_recurrent algo.core=gru algo.core_size=16 env.n_envs=18 \
+    algo.n_steps=64 algo.n_minibatches=1 run.total_timesteps=4608 $small
+compare gru-shared ppo/minigrid_doorkey_5x5_conv algo.id=ppo_recurrent algo.core=gru \
+    algo.shared_net=true algo.n_steps=32 env.n_envs=36 algo.n_minibatches=2 \
+    run.total_timesteps=4608 $small
 compare dqn-cartpole dqn/cartpole env.n_envs=5 algo.batch_size=200 algo.learning_starts=1000 \
     run.total_timesteps=6000 $small
 compare dqn-minigrid dqn/minigrid_empty_8x8 env.n_envs=65 algo.batch_size=300 \

@@ -3,22 +3,13 @@
 #include <math.h>
 
 #include "tests/experiments/program.h"
-
-static char folder[128];
+#include "tests/folder.h"
 
 static int setup(void **state)
 {
-    (void)state;
-    snprintf(folder, sizeof folder, "%s", temporary_folder());
+    folder_setup(state);
     program_write_configs(folder);
     free(program_ok(folder, "train ppo.yaml run.name=a env.max_episode_steps=50"));
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    temporary_remove(folder);
     return 0;
 }
 
@@ -118,5 +109,5 @@ int main(void)
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_errors),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, folder_teardown);
 }

@@ -6,22 +6,14 @@
 #include <sys/resource.h>
 
 #include "tests/alloc_count.h"
-#include "tests/replay/temporary.h"
+#include "tests/folder.h"
 
-static char folder[128], path[192];
+static char path[192];
 
 static int setup(void **state)
 {
-    (void)state;
-    snprintf(folder, sizeof folder, "%s", temporary_folder());
+    folder_setup(state);
     snprintf(path, sizeof path, "%s/metrics.jsonl", folder);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    temporary_remove(folder);
     return 0;
 }
 
@@ -175,7 +167,7 @@ static void test_curve(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, folder_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_rows),     TEST(test_no_allocation), TEST(test_cut),
         TEST(test_bad_rows), TEST(test_full_disk),     TEST(test_curve),

@@ -6,22 +6,7 @@
 #include "experiments/checkpoint.h"
 #include "nets/layers.h"
 #include "tests/experiments/sample.h"
-
-static char folder[128];
-
-static int setup(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "%s", temporary_folder());
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    temporary_remove(folder);
-    return 0;
-}
+#include "tests/folder.h"
 
 /* The loop's state: a counter and the episodes, one ending every 10 steps. */
 typedef struct loop {
@@ -129,9 +114,8 @@ static session train(rein_experiment *e, const rein_run_folder *f, bool resume, 
 static void test_whole(void **state)
 {
     (void)state;
-    rein_experiment *e = sample_experiment(folder, NULL);
     rein_run_folder f;
-    assert_ok(rein_run_folder_create(e, &f));
+    rein_experiment *e = sample_run(folder, NULL, &f);
     session s = train(e, &f, false, -1);
     assert_ok(s.status);
     assert_int_equal(s.loop.n_evaluations, 10); /* every 100 of 1000 steps */
@@ -162,8 +146,7 @@ static void test_whole(void **state)
     rein_run_summary read;
     assert_ok(rein_run_folder_read_summary(&f, &read));
     assert_true(read.fingerprint == r->fingerprint);
-    rein_run_folder_close(&f);
-    rein_experiment_free(e);
+    sample_run_free(e, &f);
 }
 
 /* metrics.jsonl without its times. */
@@ -219,9 +202,8 @@ static void test_resumed(void **state)
 static void test_start_over(void **state)
 {
     (void)state;
-    rein_experiment *e = sample_experiment(folder, "log.checkpoint_every_s=0");
     rein_run_folder f;
-    assert_ok(rein_run_folder_create(e, &f));
+    rein_experiment *e = sample_run(folder, "log.checkpoint_every_s=0", &f);
     session s = train(e, &f, false, 400);
     assert_int_equal(s.status, REIN_EIO);
     assert_true(s.outcome.began);
@@ -232,23 +214,20 @@ static void test_start_over(void **state)
     assert_non_null(second);
     assert_null(strstr(second + 1, "\"step\": 50,"));
     free(text);
-    rein_run_folder_close(&f);
-    rein_experiment_free(e);
+    sample_run_free(e, &f);
 }
 
 static void test_changed_config(void **state)
 {
     (void)state;
-    rein_experiment *e = sample_experiment(folder, NULL);
     rein_run_folder f;
-    assert_ok(rein_run_folder_create(e, &f));
+    rein_experiment *e = sample_run(folder, NULL, &f);
     assert_ok(train(e, &f, false, -1).status);
     e->run.seed = 6;
     session s = train(e, &f, true, -1);
     assert_int_equal(s.status, REIN_EFORMAT);
     assert_non_null(strstr(rein_error_message(), "was changed after"));
-    rein_run_folder_close(&f);
-    rein_experiment_free(e);
+    sample_run_free(e, &f);
 }
 
 static void test_no_evaluation(void **state)
@@ -263,8 +242,7 @@ static void test_no_evaluation(void **state)
     assert_int_equal(s.loop.n_evaluations, 0);
     assert_int_equal(s.outcome.summary.eval_episodes, 0);
     assert_int_equal(temporary_count(f.path, "rollouts"), -1);
-    rein_run_folder_close(&f);
-    rein_experiment_free(e);
+    sample_run_free(e, &f);
 }
 
 /* All that a policy acts by is in the fingerprint. */
@@ -293,21 +271,19 @@ static void test_fingerprint(void **state)
 static void test_stop(void **state)
 {
     (void)state;
-    rein_experiment *e = sample_experiment(folder, NULL);
     rein_run_folder f;
-    assert_ok(rein_run_folder_create(e, &f));
+    rein_experiment *e = sample_run(folder, NULL, &f);
     rein_run_stop();
     session s = train(e, &f, false, -1);
     assert_int_equal(s.status, REIN_EINTERRUPTED);
     assert_int_equal(s.outcome.step, 2);
     assert_int_equal(s.outcome.checkpoint_step, 2);
-    rein_run_folder_close(&f);
-    rein_experiment_free(e);
+    sample_run_free(e, &f);
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, folder_setup, folder_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_whole),          TEST(test_resumed),       TEST(test_start_over),
         TEST(test_changed_config), TEST(test_no_evaluation), TEST(test_fingerprint),

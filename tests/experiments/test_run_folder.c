@@ -5,22 +5,7 @@
 
 #include "base/file.h"
 #include "tests/experiments/sample.h"
-
-static char folder[128];
-
-static int setup(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "%s", temporary_folder());
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    temporary_remove(folder);
-    return 0;
-}
+#include "tests/folder.h"
 
 static bool exists(const rein_run_folder *run, const char *name)
 {
@@ -72,10 +57,9 @@ static void test_lock(void **state)
 static void test_clear(void **state)
 {
     (void)state;
-    rein_experiment *e = sample_experiment(folder, NULL);
     rein_run_folder run;
+    rein_experiment *e = sample_run(folder, NULL, &run);
     char path[REIN_PATH_SIZE + 64];
-    assert_ok(rein_run_folder_create(e, &run));
     assert_ok(rein_run_folder_write_config(&run, e));
     assert_ok(rein_run_folder_write_session(&run, e, 0, NULL));
     rein_run_folder_path(&run, "rollouts", path, sizeof path);
@@ -88,18 +72,16 @@ static void test_clear(void **state)
     assert_true(exists(&run, "config.yaml"));
     assert_true(exists(&run, "run.json"));
     assert_ok(rein_run_folder_clear(&run));
-    rein_run_folder_close(&run);
-    rein_experiment_free(e);
+    sample_run_free(e, &run);
 }
 
 /* run.json gets one entry per session, and survives being damaged. */
 static void test_sessions(void **state)
 {
     (void)state;
-    rein_experiment *e = sample_experiment(folder, NULL);
     rein_run_folder run;
+    rein_experiment *e = sample_run(folder, NULL, &run);
     char *words[] = {"train", "a \"b\" \xff", NULL}, path[REIN_PATH_SIZE + 64];
-    assert_ok(rein_run_folder_create(e, &run));
     rein_run_folder_path(&run, "run.json", path, sizeof path);
     for (int i = 1; i <= 3; i++) {
         if (i == 3) temporary_write(run.path, "run.json", "{", 1);
@@ -117,15 +99,14 @@ static void test_sessions(void **state)
         }
         json_decref(root);
     }
-    rein_run_folder_close(&run);
-    rein_experiment_free(e);
+    sample_run_free(e, &run);
 }
 
 static void test_summary(void **state)
 {
     (void)state;
-    rein_experiment *e = sample_experiment(folder, NULL);
     rein_run_folder run;
+    rein_experiment *e = sample_run(folder, NULL, &run);
     const rein_run_summary in = {
         .steps = 1000,
         .episodes = 40,
@@ -141,7 +122,6 @@ static void test_summary(void **state)
         .peak_memory_kb = 30000,
     };
     rein_run_summary out;
-    assert_ok(rein_run_folder_create(e, &run));
     assert_fails(rein_run_folder_read_summary(&run, &out), REIN_ENOTFOUND, "summary.json");
     assert_ok(rein_run_folder_write_summary(&run, &in));
     assert_ok(rein_run_folder_read_summary(&run, &out));
@@ -150,8 +130,7 @@ static void test_summary(void **state)
     assert_memory_equal(&in, &out, sizeof in);
     temporary_write(run.path, "summary.json", "{\"steps\": 3}", 12);
     assert_fails(rein_run_folder_read_summary(&run, &out), REIN_EFORMAT, "summary.json");
-    rein_run_folder_close(&run);
-    rein_experiment_free(e);
+    sample_run_free(e, &run);
 }
 
 static void test_unwritable(void **state)
@@ -168,7 +147,7 @@ static void test_unwritable(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, folder_setup, folder_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_names),    TEST(test_lock),    TEST(test_clear),
         TEST(test_sessions), TEST(test_summary), TEST(test_unwritable),

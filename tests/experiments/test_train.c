@@ -2,21 +2,12 @@
 #include <jansson.h>
 
 #include "tests/experiments/program.h"
-
-static char folder[128];
+#include "tests/folder.h"
 
 static int setup(void **state)
 {
-    (void)state;
-    snprintf(folder, sizeof folder, "%s", temporary_folder());
+    folder_setup(state);
     program_write_configs(folder);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    temporary_remove(folder);
     return 0;
 }
 
@@ -128,7 +119,7 @@ static void test_memory(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, folder_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_files),       TEST(test_config_again), TEST(test_rollouts),
         TEST(test_closed_pipe), TEST(test_memory),

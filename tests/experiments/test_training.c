@@ -2,26 +2,18 @@
  * Ctrl-C; a full disk. */
 #include "base/clock.h"
 #include "tests/experiments/program.h"
+#include "tests/folder.h"
 
 #include <signal.h>
 #include <stdbool.h>
 
-static const char *const algos[] = {"ppo", "dqn"};
-
-static char folder[128];
+static const char *const algos[] = {"ppo", "dqn", "ppo_recurrent"};
+enum { N_ALGOS = 3 };
 
 static int setup(void **state)
 {
-    (void)state;
-    snprintf(folder, sizeof folder, "%s", temporary_folder());
+    folder_setup(state);
     program_write_configs(folder);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    temporary_remove(folder);
     return 0;
 }
 
@@ -35,7 +27,7 @@ static char *train(const char *algo, const char *name, const char *more)
 static void test_threads(void **state)
 {
     (void)state;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < N_ALGOS; i++) {
         char a[64], b[64], more[64];
         snprintf(a, sizeof a, "runs/%s-1", algos[i]);
         char *one = train(algos[i], a + 5, "run.threads=1");
@@ -47,8 +39,8 @@ static void test_threads(void **state)
             program_assert_same_run(folder, a, b);
             free(other);
         }
-        char x[17], y[17],
-            *seed = train(algos[i], i ? "seed-1" : "seed-0", "run.seed=4"); /* it can differ */
+        snprintf(a, sizeof a, "seed-%d", i);
+        char x[17], y[17], *seed = train(algos[i], a, "run.seed=4"); /* it can differ */
         assert_string_not_equal(program_fingerprint(one, x), program_fingerprint(seed, y));
         free(one);
         free(seed);
@@ -80,7 +72,7 @@ static bool exists(const char *name)
 static void test_killed(void **state)
 {
     (void)state;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < N_ALGOS; i++) {
         char a[64], name[64], path[256], begin[256], line[256];
         int kills = 0, checkpoints = 0;
         snprintf(a, sizeof a, "runs/%s-whole", algos[i]);
@@ -117,7 +109,7 @@ static void test_killed(void **state)
 static void test_interrupted(void **state)
 {
     (void)state;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < N_ALGOS; i++) {
         char a[64], b[64], line[256];
         snprintf(a, sizeof a, "runs/%s-whole", algos[i]);
         snprintf(b, sizeof b, "runs/%s-stopped", algos[i]);
@@ -194,7 +186,7 @@ static int train_limited(const char *algo, size_t limit)
 static void test_full_disk(void **state)
 {
     (void)state;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < N_ALGOS; i++) {
         int failures = 0, with_checkpoint = 0, code = 1;
         char a[64], full[192];
         snprintf(a, sizeof a, "runs/%s-whole", algos[i]);
@@ -222,11 +214,11 @@ static void test_full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_interrupted, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_longer, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_threads, setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_killed, setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_interrupted, setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_longer, setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(test_full_disk, setup, folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,6 +120,16 @@ static void end_episode(rein_collector *c, int block, int t, int e)
     }
 }
 
+/* A flag of each of n envs to its rows. */
+static void to_rows(const uint8_t *flag, int n, int agents, uint8_t *row)
+{
+    if (agents == 1) {
+        memcpy(row, flag, (size_t)n);
+        return;
+    }
+    for (int i = 0; i < n; i++) memset(row + i * agents, flag[i], (size_t)agents);
+}
+
 /* What step t gave. */
 static void take(rein_collector *c, int block, const rein_collector_span *s, int t)
 {
@@ -133,11 +143,12 @@ static void take(rein_collector *c, int block, const rein_collector_span *s, int
     memcpy(c->raw_reward + at, vec->reward + s->row, (size_t)s->n_rows * sizeof(float));
     memcpy(c->env_terminated + env_at, vec->terminated + s->env, (size_t)s->n_envs);
     memcpy(c->env_truncated + env_at, vec->truncated + s->env, (size_t)s->n_envs);
-    for (int i = 0; i < s->n_envs; i++) {
-        const int e = s->env + i;
-        memset(r->terminated + at + i * agents, vec->terminated[e], (size_t)agents);
-        memset(r->truncated + at + i * agents, vec->truncated[e], (size_t)agents);
-        memset(start + i * agents, vec->terminated[e] | vec->truncated[e], (size_t)agents);
+    to_rows(vec->terminated + s->env, s->n_envs, agents, r->terminated + at);
+    to_rows(vec->truncated + s->env, s->n_envs, agents, r->truncated + at);
+    for (int i = 0; i < s->n_rows; i++) {
+        start[i] = r->terminated[at + (size_t)i] | r->truncated[at + (size_t)i];
+    }
+    for (int e = s->env; e < s->env + s->n_envs; e++) {
         if (vec->terminated[e] | vec->truncated[e]) end_episode(c, block, t, e);
     }
     if (c->return_stats) {

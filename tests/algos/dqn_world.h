@@ -2,13 +2,10 @@
 #ifndef REIN_TESTS_ALGOS_DQN_WORLD_H
 #define REIN_TESTS_ALGOS_DQN_WORLD_H
 
-#include "tests/replay/temporary.h"
-
-#include <math.h>
+#include "tests/algos/task_set_up.h"
 
 #include "algos/dqn.h"
 #include "base/file.h"
-#include "envs/registry.h"
 #include "replay/store.h"
 
 /* --- an environment without secrets: observation [n_in] uniform in [-1, 1] (or zeros), a constant
@@ -88,8 +85,7 @@ typedef struct dqn_world {
 static inline void world_open(const rein_env_class *env, int threads, dqn_world *w)
 {
     memset(w, 0, sizeof *w);
-    assert_true(env->config_size <= sizeof w->env_config);
-    assert_ok(rein_env_defaults(env, w->env_config));
+    task_set_up(env, 1, threads, w->env_config, &w->task);
     assert_ok(rein_fields_defaults(rein_algo_dqn.fields, rein_algo_dqn.n_fields, &w->config));
     w->config.lr = 3e-3;
     w->config.buffer_size = 1000;
@@ -97,18 +93,8 @@ static inline void world_open(const rein_env_class *env, int threads, dqn_world 
     w->config.batch_size = 32;
     w->config.train_frequency = 1;
     w->config.target_update_frequency = 50;
-    w->task = (rein_task){
-        .env = env,
-        .env_config = w->env_config,
-        .n_envs = 1,
-        .max_episode_steps = -1,
-        .net = {.hidden = {.n = 2, .values = {32, 32}},
-                .activation = REIN_TANH,
-                .init = REIN_INIT_ORTHOGONAL},
-        .total_timesteps = 2000,
-        .seed = 1,
-    };
-    assert_ok(rein_team_create(threads, &w->task.team));
+    w->task.net.hidden = (rein_list){2, {32, 32}};
+    w->task.total_timesteps = 2000;
 }
 
 static inline void world_close(dqn_world *w)

@@ -1,6 +1,6 @@
 /* The collector by itself: what stands in a rollout and beside it, in blocks of any size, raw
  * numbers for a recorder, statistics, checkpoints, errors. */
-#include "tests/algos/ppo_set_up.h"
+#include "tests/algos/task_set_up.h"
 
 #include "algos/collector.h"
 #include "tests/algos/memory_archive.h"
@@ -16,7 +16,7 @@ typedef struct setup {
 static void setup_env(setup *s, const rein_env_class *env, int n_envs, int n_steps)
 {
     memset(s, 0, sizeof *s);
-    ppo_set_up(env, n_envs, 1, s->env_config, &s->task);
+    task_set_up(env, n_envs, 1, s->env_config, &s->task);
     s->options = (rein_collector_options){
         .n_steps = n_steps, .observation_clip = 10, .reward_clip = 10, .gamma = 0.99};
 }
@@ -110,7 +110,7 @@ static void test_block_size(void **state)
 {
     (void)state;
     setup s;
-    setup_env(&s, ppo_env("CartPole-v1"), 13, 60);
+    setup_env(&s, task_env("CartPole-v1"), 13, 60);
     s.options.block_size = 13;
     rein_collector *one = create(&s);
     s.options.block_size = 4;
@@ -136,7 +136,7 @@ static void test_raw_arrays(void **state)
 {
     (void)state;
     setup s;
-    setup_env(&s, ppo_env("Pendulum-v1"), 1, 300);
+    setup_env(&s, task_env("Pendulum-v1"), 1, 300);
     s.options.record = true;
     s.options.normalize_observation = true;
     s.options.normalize_reward = true;
@@ -180,7 +180,7 @@ static void test_arrays_of_the_rollout(void **state)
 {
     (void)state;
     setup s;
-    setup_env(&s, ppo_env("CartPole-v1"), 2, 8);
+    setup_env(&s, task_env("CartPole-v1"), 2, 8);
     s.options.record = true;
     rein_collector *c = create(&s);
     assert_ptr_equal(c->raw_observation, c->rollout->observation);
@@ -191,7 +191,7 @@ static void test_arrays_of_the_rollout(void **state)
     rein_collector_free(c);
     setup_free(&s);
 
-    setup_env(&s, ppo_env("MiniGrid-DoorKey-5x5-v0"), 2, 8);
+    setup_env(&s, task_env("MiniGrid-DoorKey-5x5-v0"), 2, 8);
     s.options.record = true;
     c = create(&s);
     assert_ok(collect(c));
@@ -208,7 +208,7 @@ static void test_arrays_of_the_rollout(void **state)
 
 static void setup_all(setup *s)
 {
-    setup_env(s, ppo_env("Pendulum-v1"), 9, 32);
+    setup_env(s, task_env("Pendulum-v1"), 9, 32);
     s->task.max_episode_steps = 21;
     s->options.block_size = 4;
     s->options.record = true;

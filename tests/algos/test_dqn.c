@@ -2,7 +2,7 @@
  * learns on probe environments; threads, resuming, allocation, errors. */
 #include "tests/algos/dqn_world.h"
 #include "tests/alloc_count.h"
-#include "tests/golden_h5.h"
+#include "tests/golden_group.h"
 #include "tests/probe_envs.h"
 
 enum { MAX = 8192 };
@@ -10,32 +10,17 @@ enum { MAX = 8192 };
 /* --- recorded numbers ----------------------------------------------------------------------------
  */
 
-/* A dataset as float; returns how many entries it has. */
-static int golden_floats(golden *g, const char *group, const char *name, float *out)
-{
-    char path[128];
-    size_t dims[4];
-    snprintf(path, sizeof path, "%s/%s", group, name);
-    double *data = golden_read(g, path, dims, NULL);
-    if (data == NULL) fail_msg("no %s", path);
-    size_t n = dims[0] * dims[1] * dims[2] * dims[3];
-    assert_true(n <= MAX);
-    for (size_t i = 0; i < n; i++) out[i] = (float)data[i];
-    free(data);
-    return (int)n;
-}
-
 static void golden_integers(golden *g, const char *group, const char *name, int32_t *out)
 {
     static float data[MAX];
-    int n = golden_floats(g, group, name, data);
+    int n = (int)golden_floats(g, group, name, data, MAX);
     for (int i = 0; i < n; i++) out[i] = (int32_t)data[i];
 }
 
 static void golden_bytes(golden *g, const char *group, const char *name, uint8_t *out)
 {
     static float data[MAX];
-    int n = golden_floats(g, group, name, data);
+    int n = (int)golden_floats(g, group, name, data, MAX);
     for (int i = 0; i < n; i++) out[i] = (uint8_t)data[i];
 }
 
@@ -44,7 +29,7 @@ static void check_golden(golden *g, const char *group, const char *name, const f
                          double tolerance)
 {
     static float expected[MAX];
-    int n = golden_floats(g, group, name, expected);
+    int n = (int)golden_floats(g, group, name, expected, MAX);
     double largest = 0;
     for (int i = 0; i < n; i++) largest = fmax(largest, fabs((double)expected[i]));
     for (int i = 0; i < n; i++) {
@@ -53,14 +38,6 @@ static void check_golden(golden *g, const char *group, const char *name, const f
                      (double)expected[i]);
         }
     }
-}
-
-static double golden_attr(golden *g, const char *group, const char *name)
-{
-    double value;
-    int n;
-    assert_true(golden_attr_double(g, group, name, &value, 1, &n));
-    return value;
 }
 
 static void check_losses(golden *g, const char *rule, const float *q, const int32_t *action,
@@ -89,13 +66,13 @@ static void test_golden_loss(void **state)
     float q[256], next_q[256], next_online[256], reward[64], target[64];
     int32_t action[64];
     uint8_t terminated[64];
-    int n = golden_floats(&g, "dqn", "reward", reward);
-    int k = golden_floats(&g, "dqn", "q", q) / n;
-    golden_floats(&g, "dqn", "next_q_target", next_q);
-    golden_floats(&g, "dqn", "next_q_online", next_online);
+    int n = (int)golden_floats(&g, "dqn", "reward", reward, MAX);
+    int k = (int)golden_floats(&g, "dqn", "q", q, MAX) / n;
+    golden_floats(&g, "dqn", "next_q_target", next_q, MAX);
+    golden_floats(&g, "dqn", "next_q_online", next_online, MAX);
     golden_integers(&g, "dqn", "action", action);
     golden_bytes(&g, "dqn", "terminated", terminated);
-    double gamma = golden_attr(&g, "dqn", "gamma");
+    double gamma = golden_number(&g, "dqn", "gamma");
     const struct {
         const char *rule;
         const float *online;
@@ -117,9 +94,9 @@ static void test_golden_loss(void **state)
 static void inject_batch(golden *g, rein_dqn *dqn, int copies)
 {
     rein_ring_batch *b = &dqn->batch;
-    int n = golden_floats(g, "dqn_update", "reward", b->reward), obs = 4;
-    golden_floats(g, "dqn_update", "obs", b->observation);
-    golden_floats(g, "dqn_update", "next_obs", b->next_observation);
+    int n = (int)golden_floats(g, "dqn_update", "reward", b->reward, MAX), obs = 4;
+    golden_floats(g, "dqn_update", "obs", b->observation, MAX);
+    golden_floats(g, "dqn_update", "next_obs", b->next_observation, MAX);
     golden_integers(g, "dqn_update", "action", b->action);
     golden_bytes(g, "dqn_update", "terminated", b->terminated);
     assert_int_equal(n * copies, dqn->config.batch_size);
@@ -149,17 +126,17 @@ static void check_golden_update(int copies, int threads)
     w.task.net.activation = REIN_RELU;
     w.config.batch_size = 32 * copies;
     w.config.loss = REIN_DQN_HUBER;
-    w.config.lr = golden_attr(&g, "dqn_update", "lr");
-    w.config.gamma = golden_attr(&g, "dqn_update", "gamma");
-    w.config.optimizer_eps = golden_attr(&g, "dqn_update", "eps");
+    w.config.lr = golden_number(&g, "dqn_update", "lr");
+    w.config.gamma = golden_number(&g, "dqn_update", "gamma");
+    w.config.optimizer_eps = golden_number(&g, "dqn_update", "eps");
     rein_dqn *dqn = world_dqn(&w);
     assert_true(copies == 1 || dqn->n_blocks > 1);
-    size_t n = (size_t)golden_floats(&g, "dqn_update", "params_before", dqn->policy->params);
+    size_t n = golden_floats(&g, "dqn_update", "params_before", dqn->policy->params, MAX);
     assert_int_equal(n, dqn->policy->n_params);
-    golden_floats(&g, "dqn_update", "target_params", dqn->policy->params);
+    golden_floats(&g, "dqn_update", "target_params", dqn->policy->params, MAX);
     w.config.tau = 1;
     rein_dqn_update_target(dqn);
-    golden_floats(&g, "dqn_update", "params_before", dqn->policy->params);
+    golden_floats(&g, "dqn_update", "params_before", dqn->policy->params, MAX);
     rein_policy_pack(dqn->policy);
     inject_batch(&g, dqn, copies);
 

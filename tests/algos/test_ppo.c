@@ -1,11 +1,12 @@
 /* PPO: whole updates against recorded numbers, probe environments, the same bytes for any number
  * of threads and after a checkpoint, what the recorder gets, no allocation, bad settings. */
-#include "tests/algos/ppo_set_up.h"
+#include "tests/algos/task_set_up.h"
 
 #include "algos/ppo.h"
 #include "tests/algos/memory_archive.h"
+#include "tests/algos/ppo_slopes.h"
 #include "tests/alloc_count.h"
-#include "tests/golden_h5.h"
+#include "tests/golden_group.h"
 #include "tests/probe_envs.h"
 
 /* Everything that one training needs. */
@@ -19,13 +20,13 @@ typedef struct setup {
 static void setup_env(setup *s, const rein_env_class *env, int n_envs, int n_threads)
 {
     memset(s, 0, sizeof *s);
-    ppo_set_up(env, n_envs, n_threads, s->env_config, &s->task);
+    task_set_up(env, n_envs, n_threads, s->env_config, &s->task);
     assert_ok(rein_fields_defaults(rein_algo_ppo.fields, rein_algo_ppo.n_fields, &s->config));
 }
 
 static void setup_id(setup *s, const char *id, int n_envs, int n_threads)
 {
-    setup_env(s, ppo_env(id), n_envs, n_threads);
+    setup_env(s, task_env(id), n_envs, n_threads);
 }
 
 static void setup_free(setup *s)
@@ -51,67 +52,26 @@ static void train(rein_ppo *ppo, int n_updates)
 
 /* ---- recorded updates ---------------------------------------------------------------------- */
 
-static void read_floats(golden *g, const char *group, const char *name, float *out, size_t n)
-{
-    char path[128];
-    size_t dims[4];
-    snprintf(path, sizeof path, "%s/%s", group, name);
-    double *x = golden_read(g, path, dims, NULL);
-    if (!x) fail_msg("no %s", path);
-    assert_int_equal(dims[0] * dims[1], n);
-    for (size_t i = 0; i < n; i++) out[i] = (float)x[i];
-    free(x);
-}
-
-static double attribute(golden *g, const char *group, const char *name)
-{
-    double x;
-    int n;
-    if (!golden_attr_double(g, group, name, &x, 1, &n)) fail_msg("no %s of %s", name, group);
-    return x;
-}
-
-/* Equal to 1e-5 of the largest entry. */
-static void check(golden *g, const char *group, const char *name, const float *got, size_t n)
-{
-    float *want = malloc(n * sizeof *want), scale = 1e-30f;
-    read_floats(g, group, name, want, n);
-    for (size_t i = 0; i < n; i++) scale = fmaxf(scale, fabsf(want[i]));
-    for (size_t i = 0; i < n; i++) {
-        if (!(fabsf(got[i] - want[i]) <= 1e-5f * scale)) {
-            fail_msg("%s/%s[%zu]: %.9g, should be %.9g", group, name, i, (double)got[i],
-                     (double)want[i]);
-        }
-    }
-    free(want);
-}
-
-static void check_number(golden *g, const char *group, const char *name, double got)
-{
-    float x = (float)got;
-    check(g, group, name, &x, 1);
-}
-
 /* The recorded minibatch as a rollout of 64 steps of one env. */
 static void inject(golden *g, const char *group, rein_ppo *ppo)
 {
     rein_rollout *r = ppo->data->rollout;
     const size_t rows = 64, act = (size_t)ppo->data->act;
     float action[64 * 8];
-    read_floats(g, group, "params_before", ppo->params, ppo->n_params);
+    golden_fill(g, group, "params_before", ppo->params, ppo->n_params);
     rein_ppo_pack(ppo);
-    read_floats(g, group, "obs", r->observation, rows * (size_t)ppo->data->obs);
-    read_floats(g, group, "action", action, rows * act);
+    golden_fill(g, group, "obs", r->observation, rows * (size_t)ppo->data->obs);
+    golden_fill(g, group, "action", action, rows * act);
     for (size_t i = 0; i < rows * act; i++) {
         if (ppo->data->continuous)
             ((float *)r->action)[i] = action[i];
         else
             ((int32_t *)r->action)[i] = (int32_t)action[i];
     }
-    read_floats(g, group, "old_log_prob", r->log_prob, rows);
-    read_floats(g, group, "old_value", r->value, rows);
-    read_floats(g, group, "advantage", r->advantage, rows);
-    read_floats(g, group, "return_", r->return_, rows);
+    golden_fill(g, group, "old_log_prob", r->log_prob, rows);
+    golden_fill(g, group, "old_value", r->value, rows);
+    golden_fill(g, group, "advantage", r->advantage, rows);
+    golden_fill(g, group, "return_", r->return_, rows);
 }
 
 static void check_recorded_update(const char *group, const char *env_id)
@@ -126,26 +86,28 @@ static void check_recorded_update(const char *group, const char *env_id)
     s.config.n_steps = 64;
     s.config.n_minibatches = 1;
     s.config.clip_value = false;
-    s.config.clip = attribute(&g, group, "clip");
-    s.config.entropy_coef = attribute(&g, group, "ent_coef");
-    s.config.value_coef = attribute(&g, group, "vf_coef");
-    s.config.max_grad_norm = attribute(&g, group, "max_grad_norm");
-    s.config.adam_eps = attribute(&g, group, "eps");
+    s.config.clip = golden_number(&g, group, "clip");
+    s.config.entropy_coef = golden_number(&g, group, "ent_coef");
+    s.config.value_coef = golden_number(&g, group, "vf_coef");
+    s.config.max_grad_norm = golden_number(&g, group, "max_grad_norm");
+    s.config.adam_eps = golden_number(&g, group, "eps");
     rein_ppo *ppo = create(&s);
     inject(&g, group, ppo);
     for (int i = 0; i < 64; i++) index[i] = 63 - i; /* any order will do */
     for (int i = 0; i < 3; i++) {
         rein_ppo_gather(ppo, index);
-        assert_ok(rein_ppo_minibatch(ppo, 0, 64, attribute(&g, group, "lr"), &sums, &norm));
+        assert_ok(rein_ppo_minibatch(ppo, 0, 64, golden_number(&g, group, "lr"), &sums, &norm));
         if (i > 0) continue;
-        check(&g, group, "gradient", ppo->grad, ppo->n_params);
-        check(&g, group, "params_after1", ppo->params, ppo->n_params);
-        check_number(&g, group, "grad_norm", norm);
-        check_number(&g, group, "entropy", sums.entropy / 64);
-        check_number(&g, group, "value_loss", sums.value_loss / 64);
-        check_number(&g, group, "clip_fraction", sums.n_clipped / 64);
+        golden_check(&g, group, "gradient", ppo->grad, ppo->n_params);
+        golden_check(&g, group, "params_after1", ppo->params, ppo->n_params);
+        const float numbers[] = {(float)norm, (float)(sums.entropy / 64),
+                                 (float)(sums.value_loss / 64), (float)(sums.n_clipped / 64)};
+        golden_check(&g, group, "grad_norm", &numbers[0], 1);
+        golden_check(&g, group, "entropy", &numbers[1], 1);
+        golden_check(&g, group, "value_loss", &numbers[2], 1);
+        golden_check(&g, group, "clip_fraction", &numbers[3], 1);
     }
-    check(&g, group, "params_after3", ppo->params, ppo->n_params);
+    golden_check(&g, group, "params_after3", ppo->params, ppo->n_params);
     rein_ppo_free(ppo);
     setup_free(&s);
     golden_close(&g);

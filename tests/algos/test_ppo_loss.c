@@ -1,19 +1,7 @@
 /* PPO's losses against numbers recorded from PyTorch, and against finite differences. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-#include <math.h>
-
 #include "algos/ppo_loss.h"
 #include "nets/distribution.h"
-#include "tests/golden_h5.h"
+#include "tests/golden_group.h"
 
 enum { MAX_ROWS = 64, MAX_HEAD = 8, MAX_GROUPS = 32 };
 
@@ -29,51 +17,10 @@ typedef struct minibatch {
         return_[MAX_ROWS];
 } minibatch;
 
-static double *read(golden *g, const char *group, const char *name, size_t dims[4])
-{
-    char path[192];
-    snprintf(path, sizeof path, "%s/%s", group, name);
-    double *x = golden_read(g, path, dims, NULL);
-    if (!x) fail_msg("no %s", path);
-    return x;
-}
-
-static void read_floats(golden *g, const char *group, const char *name, float *out)
-{
-    size_t dims[4];
-    double *x = read(g, group, name, dims);
-    assert_true(dims[0] * dims[1] <= (size_t)MAX_ROWS * MAX_HEAD);
-    for (size_t i = 0; i < dims[0] * dims[1]; i++) out[i] = (float)x[i];
-    free(x);
-}
-
-static double attribute(golden *g, const char *group, const char *name)
-{
-    double x;
-    int n;
-    if (!golden_attr_double(g, group, name, &x, 1, &n)) fail_msg("no %s of %s", name, group);
-    return x;
-}
-
-/* Equal to `tolerance` of the largest entry. */
-static void check(golden *g, const char *group, const char *name, const float *got, int n)
-{
-    size_t dims[4];
-    double *want = read(g, group, name, dims), scale = 1e-30;
-    assert_int_equal(dims[0] * dims[1], n);
-    for (int i = 0; i < n; i++) scale = fmax(scale, fabs(want[i]));
-    for (int i = 0; i < n; i++) {
-        if (!(fabs((double)got[i] - want[i]) <= 1e-5 * scale)) {
-            fail_msg("%s/%s[%d]: %.9g, should be %.9g", group, name, i, (double)got[i], want[i]);
-        }
-    }
-    free(want);
-}
-
 static void check_number(golden *g, const char *group, const char *name, double got, double scale)
 {
     size_t dims[4];
-    double *want = read(g, group, name, dims);
+    double *want = golden_array(g, group, name, dims);
     if (!(fabs(got - *want) <= 1e-5 * fmax(scale, fabs(*want)))) {
         fail_msg("%s/%s: %.9g, should be %.9g", group, name, got, *want);
     }
@@ -83,29 +30,29 @@ static void check_number(golden *g, const char *group, const char *name, double 
 static void load(golden *g, const char *group, minibatch *m)
 {
     size_t dims[4];
-    *m = (minibatch){.clip = attribute(g, group, "clip"),
-                     .clip_value = attribute(g, group, "vf_clip"),
-                     .entropy_coef = attribute(g, group, "ent_coef"),
-                     .value_coef = attribute(g, group, "vf_coef")};
+    *m = (minibatch){.clip = golden_number(g, group, "clip"),
+                     .clip_value = golden_number(g, group, "vf_clip"),
+                     .entropy_coef = golden_number(g, group, "ent_coef"),
+                     .value_coef = golden_number(g, group, "vf_coef")};
     char path[192];
     snprintf(path, sizeof path, "%s/mean", group);
     m->continuous = golden_exists(g, path);
     const char *head = m->continuous ? "mean" : "logits";
-    free(read(g, group, head, dims));
+    free(golden_array(g, group, head, dims));
     m->n = (int)dims[0];
     m->k = (int)dims[1];
-    read_floats(g, group, head, m->head);
-    read_floats(g, group, "action", m->action);
+    golden_floats(g, group, head, m->head, MAX_ROWS * MAX_HEAD);
+    golden_floats(g, group, "action", m->action, MAX_ROWS * MAX_HEAD);
     for (int i = 0; i < m->n && !m->continuous; i++) m->choice[i] = (int32_t)m->action[i];
-    if (m->continuous) read_floats(g, group, "log_std", m->log_std);
-    read_floats(g, group, "old_log_prob", m->old_log_prob);
-    read_floats(g, group, "advantage", m->advantage);
-    read_floats(g, group, "value", m->value);
-    read_floats(g, group, "old_value", m->old_value);
-    read_floats(g, group, "return_", m->return_);
-    if (attribute(g, group, "norm") != 0) {
+    if (m->continuous) golden_floats(g, group, "log_std", m->log_std, MAX_HEAD);
+    golden_floats(g, group, "old_log_prob", m->old_log_prob, MAX_ROWS);
+    golden_floats(g, group, "advantage", m->advantage, MAX_ROWS);
+    golden_floats(g, group, "value", m->value, MAX_ROWS);
+    golden_floats(g, group, "old_value", m->old_value, MAX_ROWS);
+    golden_floats(g, group, "return_", m->return_, MAX_ROWS);
+    if (golden_number(g, group, "norm") != 0) {
         rein_ppo_normalize_advantage(m->advantage, m->n);
-        check(g, group, "adv_used", m->advantage, m->n);
+        golden_check(g, group, "adv_used", m->advantage, (size_t)m->n);
     }
 }
 
@@ -157,9 +104,9 @@ static void test_recorded(void **state)
         snprintf(group, sizeof group, "ppo/%s", child);
         load(&g, group, &m);
         differentiate(&m, &d);
-        check(&g, group, m.continuous ? "dmean" : "dlogits", d.dhead, m.n * m.k);
-        if (m.continuous) check(&g, group, "dlog_std", d.dlog_std, m.k);
-        check(&g, group, "dvalue", d.dvalue, m.n);
+        golden_check(&g, group, m.continuous ? "dmean" : "dlogits", d.dhead, (size_t)(m.n * m.k));
+        if (m.continuous) golden_check(&g, group, "dlog_std", d.dlog_std, (size_t)(m.k));
+        golden_check(&g, group, "dvalue", d.dvalue, (size_t)(m.n));
         const double n = m.n, policy = d.sums.policy_loss / n, value = d.sums.value_loss / n,
                      entropy = d.sums.entropy / n;
         check_number(&g, group, "policy_loss", policy, 1);

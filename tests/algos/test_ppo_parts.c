@@ -1,6 +1,6 @@
 /* What PPO and recurrent PPO share: arrays that do not overlap, the policy's distribution, checks,
  * the gain of a shared network's value. Gradients: test_ppo.c, test_ppo_recurrent.c. */
-#include "tests/algos/ppo_set_up.h"
+#include "tests/algos/task_set_up.h"
 
 #include "algos/ppo_parts.h"
 #include "nets/layers.h"

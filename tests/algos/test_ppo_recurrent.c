@@ -1,11 +1,12 @@
 /* Recurrent PPO: a recall task, gradients against finite differences, sequences that give the
  * numbers of collection, the same bytes for any number of threads and after a checkpoint, values at
  * time limits, evaluation with states, no allocation, bad settings. */
-#include "tests/algos/ppo_set_up.h"
+#include "tests/algos/task_set_up.h"
 
 #include "algos/evaluate.h"
 #include "algos/ppo_recurrent.h"
 #include "tests/algos/memory_archive.h"
+#include "tests/algos/ppo_slopes.h"
 #include "tests/alloc_count.h"
 #include "tests/probe_envs.h"
 
@@ -87,7 +88,7 @@ typedef struct setup {
 static void setup_env(setup *s, const rein_env_class *env, int n_envs, int n_threads)
 {
     memset(s, 0, sizeof *s);
-    ppo_set_up(env, n_envs, n_threads, s->env_config, &s->task);
+    task_set_up(env, n_envs, n_threads, s->env_config, &s->task);
     assert_ok(rein_fields_defaults(rein_algo_ppo_recurrent.fields, rein_algo_ppo_recurrent.n_fields,
                                    &s->config));
     s->config.core_size = 16;
@@ -96,7 +97,7 @@ static void setup_env(setup *s, const rein_env_class *env, int n_envs, int n_thr
 
 static void setup_id(setup *s, const char *id, int n_envs, int n_threads)
 {
-    setup_env(s, ppo_env(id), n_envs, n_threads);
+    setup_env(s, task_env(id), n_envs, n_threads);
 }
 
 static void setup_free(setup *s)

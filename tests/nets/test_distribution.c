@@ -1,18 +1,6 @@
 /* Distributions against recorded numbers, finite differences in double, and their own samples. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-#include <math.h>
-
 #include "nets/distribution.h"
-#include "tests/golden_h5.h"
+#include "tests/golden_group.h"
 
 enum { MAX_ROWS = 130, MAX_K = 40, MAX_SIZE = MAX_ROWS * MAX_K };
 
@@ -30,31 +18,13 @@ static void check_close(const float *got, const double *want, int n, double tole
 
 /* ---- recorded -------------------------------------------------------------------------------- */
 
-static double *read(golden *g, const char *group, const char *name, size_t dims[4])
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", group, name);
-    double *x = golden_read(g, path, dims, NULL);
-    if (!x) fail_msg("no %s", path);
-    return x;
-}
-
 static void read_floats(golden *g, const char *group, const char *name, float *out, size_t dims[4])
 {
-    double *x = read(g, group, name, dims);
+    double *x = golden_array(g, group, name, dims);
     const size_t n = dims[0] * dims[1] * dims[2] * dims[3];
     assert_true(n <= MAX_SIZE);
     for (size_t i = 0; i < n; i++) out[i] = (float)x[i];
     free(x);
-}
-
-static void check_recorded(golden *g, const char *group, const char *name, const float *got, int n)
-{
-    size_t dims[4];
-    double *want = read(g, group, name, dims);
-    assert_int_equal(dims[0] * dims[1], n);
-    check_close(got, want, n, 1e-5);
-    free(want);
 }
 
 static void check_categorical(golden *g, const char *group)
@@ -77,17 +47,17 @@ static void check_categorical(golden *g, const char *group)
         m = mask;
     }
     rein_categorical_log_prob(logits, m, n, k, action, log_prob, entropy);
-    check_recorded(g, group, "log_prob", log_prob, n);
-    check_recorded(g, group, "entropy", entropy, n);
+    golden_check(g, group, "log_prob", log_prob, (size_t)(n));
+    golden_check(g, group, "entropy", entropy, (size_t)(n));
     rein_categorical_backward(logits, m, n, k, action, ones, zeros, out);
-    check_recorded(g, group, "dlog_prob_dlogits", out, n * k);
+    golden_check(g, group, "dlog_prob_dlogits", out, (size_t)(n * k));
     rein_categorical_backward(logits, m, n, k, action, zeros, ones, out);
-    check_recorded(g, group, "dentropy_dlogits", out, n * k);
+    golden_check(g, group, "dentropy_dlogits", out, (size_t)(n * k));
     snprintf(path, sizeof path, "%s/kl", group);
     if (!golden_exists(g, path)) return;
     read_floats(g, group, "other_logits", other, dims);
     rein_categorical_kl(logits, other, n, k, out);
-    check_recorded(g, group, "kl", out, n);
+    golden_check(g, group, "kl", out, (size_t)(n));
 }
 
 static void test_recorded_categorical(void **state)
@@ -128,12 +98,12 @@ static void test_recorded_gaussian(void **state)
         rein_gaussian_backward(mean + at, log_std + at, 1, d, action + at, &zero, &one, unused,
                                dentropy + at);
     }
-    check_recorded(&g, group, "log_prob", log_prob, n);
-    check_recorded(&g, group, "entropy", entropy, n);
-    check_recorded(&g, group, "kl", kl, n);
-    check_recorded(&g, group, "dlog_prob_dmean", dmean, n * d);
-    check_recorded(&g, group, "dlog_prob_dlog_std", dlog_std, n * d);
-    check_recorded(&g, group, "dentropy_dlog_std", dentropy, n * d);
+    golden_check(&g, group, "log_prob", log_prob, (size_t)(n));
+    golden_check(&g, group, "entropy", entropy, (size_t)(n));
+    golden_check(&g, group, "kl", kl, (size_t)(n));
+    golden_check(&g, group, "dlog_prob_dmean", dmean, (size_t)(n * d));
+    golden_check(&g, group, "dlog_prob_dlog_std", dlog_std, (size_t)(n * d));
+    golden_check(&g, group, "dentropy_dlog_std", dentropy, (size_t)(n * d));
     golden_close(&g);
 }
 

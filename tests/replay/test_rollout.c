@@ -4,68 +4,35 @@
 #include <math.h>
 
 #include "base/rng.h"
-#include "tests/golden_h5.h"
-#include "tests/replay/temporary.h"
+#include "tests/golden_group.h"
 
-static void read_into(golden *g, const char *group, const char *name, void *out, size_t n,
-                      bool bytes)
+static void golden_flags(golden *g, const char *group, const char *name, uint8_t *out, size_t n)
 {
-    char path[128];
     size_t dims[4];
-    snprintf(path, sizeof path, "%s/%s", group, name);
-    double *x = golden_read(g, path, dims, NULL);
-    assert_non_null(x);
+    double *x = golden_array(g, group, name, dims);
     assert_int_equal(dims[0] * dims[1], n);
-    for (size_t i = 0; i < n; i++) {
-        if (bytes) {
-            ((uint8_t *)out)[i] = (uint8_t)x[i];
-        } else {
-            ((float *)out)[i] = (float)x[i];
-        }
-    }
-    free(x);
-}
-
-static void check_close(golden *g, const char *group, const char *name, const float *got, size_t n)
-{
-    char path[128];
-    size_t dims[4];
-    double largest = 0, error = 0;
-    snprintf(path, sizeof path, "%s/%s", group, name);
-    double *x = golden_read(g, path, dims, NULL);
-    assert_non_null(x);
-    for (size_t i = 0; i < n; i++) {
-        largest = fmax(largest, fabs(x[i]));
-        error = fmax(error, fabs(x[i] - (double)got[i]));
-    }
-    if (!(error <= 1e-5 * largest)) fail_msg("%s: error %g of %g", path, error, largest);
+    for (size_t i = 0; i < n; i++) out[i] = (uint8_t)x[i];
     free(x);
 }
 
 static void check_group(golden *g, const char *group)
 {
-    char path[128];
     size_t dims[4];
-    double gamma, lambda;
-    int n;
+    const double gamma = golden_number(g, group, "gamma");
+    const double lambda = golden_number(g, group, "gae_lambda");
     rein_rollout *r;
-    snprintf(path, sizeof path, "%s/reward", group);
-    double *reward = golden_read(g, path, dims, NULL);
-    assert_non_null(reward);
-    free(reward);
-    assert_true(golden_attr_double(g, group, "gamma", &gamma, 1, &n));
-    assert_true(golden_attr_double(g, group, "gae_lambda", &lambda, 1, &n));
+    free(golden_array(g, group, "reward", dims));
     assert_ok(rein_rollout_create((int)dims[0], (int)dims[1], 1, REIN_I32, 1, &r));
-    size_t all = dims[0] * dims[1];
-    read_into(g, group, "reward", r->reward, all, false);
-    read_into(g, group, "value", r->value, all, false);
-    read_into(g, group, "final_value", r->final_value, all, false);
-    read_into(g, group, "last_value", r->last_value, dims[1], false);
-    read_into(g, group, "terminated", r->terminated, all, true);
-    read_into(g, group, "truncated", r->truncated, all, true);
+    const size_t all = dims[0] * dims[1];
+    golden_fill(g, group, "reward", r->reward, all);
+    golden_fill(g, group, "value", r->value, all);
+    golden_fill(g, group, "final_value", r->final_value, all);
+    golden_fill(g, group, "last_value", r->last_value, dims[1]);
+    golden_flags(g, group, "terminated", r->terminated, all);
+    golden_flags(g, group, "truncated", r->truncated, all);
     rein_rollout_gae(r, 0, r->n_rows, gamma, lambda, true);
-    check_close(g, group, "advantage", r->advantage, all);
-    check_close(g, group, "return_", r->return_, all);
+    golden_check(g, group, "advantage", r->advantage, all);
+    golden_check(g, group, "return_", r->return_, all);
     rein_rollout_free(r);
 }
 

@@ -111,7 +111,7 @@ static int policy_outputs(const rein_experiment *e)
 
 /* Times of one of PPO's minibatch updates, from all those of a rollout; values and advantages are
  * computed by the collection. limit: products of both networks. */
-enum { UPDATE_ROUNDS = 20, DQN_UPDATES = 50 }; /* short ones: 320 minibatches take 13 ms */
+enum { UPDATE_ROUNDS = 20, DQN_ROUNDS = 60, DQN_UPDATES = 25 }; /* short ones, of 4 to 13 ms */
 
 static rein_status update_ppo(const rein_experiment *e, rein_team *team, rein_bench_result *out)
 {
@@ -154,7 +154,7 @@ static rein_status update_dqn(const rein_dqn_config *c, const rein_task *task,
     rein_net_spec spec;
     REIN_TRY(rein_net_config_spec(&task->net, &env->observation, env->action.n, &spec));
     int rows = (int)c->batch_size;
-    double rate_s[UPDATE_ROUNDS], limit_s[UPDATE_ROUNDS];
+    double rate_s[DQN_ROUNDS], limit_s[DQN_ROUNDS];
     rein_dqn *dqn = NULL;
     products p = {0};
     rein_status status = rein_dqn_create(c, task, &dqn);
@@ -162,7 +162,7 @@ static rein_status update_dqn(const rein_dqn_config *c, const rein_task *task,
     while (status == REIN_OK && dqn->step < 2000) {
         status = rein_dqn_collect(dqn, 1);
     }
-    for (int i = 0; i < UPDATE_ROUNDS && status == REIN_OK; i++) {
+    for (int i = 0; i < DQN_ROUNDS && status == REIN_OK; i++) {
         double start_s = rein_clock_s(), forward_s = 0;
         for (int k = 0; k < DQN_UPDATES && status == REIN_OK; k++) {
             status = rein_dqn_update(dqn, NULL);
@@ -173,9 +173,9 @@ static rein_status update_dqn(const rein_dqn_config *c, const rein_task *task,
         limit_s[i] += forward_s * (c->double_q ? 2 : 1);
     }
     if (status == REIN_OK) {
-        *out = (rein_bench_result){.rate = rein_bench_best(1, rate_s, UPDATE_ROUNDS),
+        *out = (rein_bench_result){.rate = rein_bench_best(1, rate_s, DQN_ROUNDS),
                                    .unit = "updates/s",
-                                   .limit = rein_bench_best(1, limit_s, UPDATE_ROUNDS),
+                                   .limit = rein_bench_best(1, limit_s, DQN_ROUNDS),
                                    .limit_is = "its matrix products"};
     }
     products_free(&p);

@@ -162,9 +162,13 @@ typedef struct rmsprop_factors {
 static inline __attribute__((always_inline)) float rmsprop_moments(rmsprop_factors f, float g,
                                                                    float *s, float *mean)
 {
-    float variance = *s = f.alpha * *s + f.weight * (g * g);
+    /* Where there is no gradient any more (dead units) both would decay into denormals: s stops at
+     * 1e-30, and what is far below 1e-23 is lost in that. */
+    const float square = f.alpha * *s + f.weight * (g * g);
+    float variance = *s = square < 1e-30f ? 1e-30f : square;
     if (mean) {
         *mean += f.weight * (g - *mean);
+        *mean = (*mean + 1e-23f) - 1e-23f;
         variance -= *mean * *mean;
         variance = variance < 0.0f ? 0.0f : variance; /* rounding, for constant gradients */
     }

@@ -18,7 +18,7 @@ void native_conv_prepare(const native_stage *s, int max_rows, native_buffers *b)
 {
     const int images = max_rows < REIN_GEMM_ROWS ? max_rows : REIN_GEMM_ROWS; /* no more counts */
     const int rows = images * s->rows, n_out = s->cols;
-    const bool turned = native_weights_turned(s->k, n_out);
+    const bool turned = s->turned;
     rein_gemm_prepare(&b->forward, REIN_GEMM_ROWS_NN, rows, s->k, n_out);
     rein_gemm_prepare(&b->weights, REIN_GEMM_ROWS_TN, rows, turned ? s->k : n_out,
                       turned ? n_out : s->k);
@@ -148,7 +148,7 @@ void native_conv_forward_product(const native_stage *s, const native_buffers *b,
 void native_conv_weights_product(const native_stage *s, const native_buffers *b, const float *dz,
                                  int n, float *turned)
 {
-    const bool is_turned = native_weights_turned(s->k, s->cols);
+    const bool is_turned = s->turned;
     const int at_once = s->direct ? 1 : n;
     for (int i = 0; i < n; i += at_once, dz += s->out.size) {
         rein_gemm_run(&b->weights, at_once * s->rows, is_turned ? b->side : dz,
@@ -243,7 +243,7 @@ void native_conv_backward(const native_stage *s, const native_buffers *b, const 
     } else {
         native_conv_weights_product(s, b, d, n, turned);
     }
-    weights_in_order(s, s->direct || native_weights_turned(s->k, s->cols), turned, grad);
+    weights_in_order(s, s->direct || s->turned, turned, grad);
 }
 
 void native_conv_inputs(const native_stage *s, const native_buffers *b, const float *packed,

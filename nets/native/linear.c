@@ -22,7 +22,7 @@ bool native_weights_turned(int n_in, int n_out)
 void native_linear_prepare(const native_stage *s, int max_rows, native_buffers *b)
 {
     const int n_in = s->in.size, n_out = s->out.size;
-    const bool turned = native_weights_turned(n_in, n_out);
+    const bool turned = s->turned;
     if (n_out > NARROW) {
         rein_gemm_prepare(&b->forward, REIN_GEMM_ROWS_NN, max_rows, n_in, n_out);
     }
@@ -67,7 +67,7 @@ void native_linear_weights(const native_stage *s, const native_buffers *b, const
                            const float *dz, int n, float *turned, float *grad)
 {
     float *dw = grad + s->weight_at; /* [out, in] */
-    if (native_weights_turned(s->in.size, s->out.size)) {
+    if (s->turned) {
         rein_gemm_run(&b->weights, n, in, dz, turned);
         rein_transpose(s->in.size, s->out.size, turned, dw);
     } else {

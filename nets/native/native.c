@@ -80,6 +80,7 @@ static void add_layer(native_net *net, const rein_layer *l, const rein_layer_pla
                        .packed_at = net->base.n_packed};
     if (l->kind == REIN_LAYER_LINEAR) {
         s->direct = native_linear_is_direct(s);
+        s->turned = native_weights_turned(p->in.size, p->out.size);
         net->base.n_packed += s->direct ? 0 : aligned(p->n_weights);
     }
     if (l->kind != REIN_LAYER_CONV) return;
@@ -87,6 +88,7 @@ static void add_layer(native_net *net, const rein_layer *l, const rein_layer_pla
     s->cols = l->units;
     s->k = l->kernel_h * l->kernel_w * p->in.dims[2];
     s->direct = native_conv_is_direct(s);
+    s->turned = native_weights_turned(s->k, s->cols);
     s->packed_back = s->packed_at + aligned(p->n_weights);
     net->base.n_packed = s->packed_back + aligned(p->n_weights);
     net->any_conv = true;
@@ -180,8 +182,7 @@ static size_t lay_out(const native_net *net, native_workspace *w, float *memory)
             if (cols > dcols) dcols = cols;
             weights = (size_t)s->k * (size_t)s->cols;
         } else if (kind == REIN_LAYER_LINEAR) {
-            const bool is_turned = native_weights_turned(s->in.size, s->out.size) ||
-                                   (s->direct && w->max_rows >= NATIVE_MANY_ROWS);
+            const bool is_turned = s->turned || (s->direct && w->max_rows >= NATIVE_MANY_ROWS);
             if (is_turned) weights = (size_t)s->in.size * (size_t)s->out.size;
         }
         if (weights > turned) turned = weights;

@@ -17,6 +17,7 @@ typedef struct native_stage {
     bool trained;   /* has parameters */
     bool direct;    /* CONV: from the image itself, see conv_direct.c; LINEAR: from W itself, see
                        linear_direct.c */
+    bool turned;    /* dW^T = h^T dz and a transpose, cheaper than dW = dz^T h */
     bool flat; /* CONV: the flatten behind it is done for each image at once; h is flat. Direct,
                   with ReLU or nothing */
     size_t weight_at, bias_at;     /* in params */
@@ -61,7 +62,7 @@ typedef struct native_workspace {
  * gains more. */
 enum { NATIVE_MANY_ROWS = 128 };
 
-/* Is dW^T = h^T dz and a transpose cheaper than dW = dz^T h? */
+/* A stage's `turned`. */
 bool native_weights_turned(int n_in, int n_out);
 
 /* What the kinds of stages do. forward: in [n, in] to z [n, out] before bias and activation (all of

@@ -291,6 +291,33 @@ static void test_archive(void **state)
     }
 }
 
+/* What an optimizer keeps does not decay into denormals, which are slow. */
+static void test_no_denormals(void **state)
+{
+    (void)state;
+    static memory_archive m;
+    for (size_t k = 0; k < sizeof recordings / sizeof recordings[0]; k++) {
+        const rein_optimizer_kind kind = recordings[k].options.kind;
+        if (kind == REIN_SGD || recordings[k].options.momentum > 0) continue;
+        float grad[70], params[70] = {0};
+        rein_optimizer *o;
+        assert_int_equal(rein_optimizer_create(&recordings[k].options, 70, &o), REIN_OK);
+        for (int t = 0; t < 12000; t++) {
+            for (int i = 0; i < 70; i++) grad[i] = t < 2 ? (float)(i - 35) * 0.1f : 0.0f;
+            rein_optimizer_step(o, 1e-4, grad, 1, params);
+        }
+        m = (memory_archive){.archive = {.array = memory_array}};
+        assert_int_equal(rein_optimizer_archive(o, &m.archive), REIN_OK);
+        for (int a = 0; a < m.n; a++) {
+            if (m.entry[a].size != sizeof params) continue;
+            float kept[70];
+            memcpy(kept, m.entry[a].data, sizeof kept);
+            for (int i = 0; i < 70; i++) assert_int_not_equal(fpclassify(kept[i]), FP_SUBNORMAL);
+        }
+        rein_optimizer_free(o);
+    }
+}
+
 static void check_refused(rein_optimizer_options options, size_t n, const char *words)
 {
     rein_optimizer *o = (rein_optimizer *)1;
@@ -335,7 +362,8 @@ int main(void)
         cmocka_unit_test(test_recorded_polyak), cmocka_unit_test(test_norm_lengths),
         cmocka_unit_test(test_clip_scale),      cmocka_unit_test(test_step_lengths),
         cmocka_unit_test(test_no_gradient),     cmocka_unit_test(test_archive),
-        cmocka_unit_test(test_errors),          cmocka_unit_test(test_no_allocation),
+        cmocka_unit_test(test_errors),          cmocka_unit_test(test_no_denormals),
+        cmocka_unit_test(test_no_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -457,7 +457,7 @@ static rein_status dqn_check(const void *config, const rein_task *task, const re
                          (long long)c->learning_starts, (long long)task->total_timesteps);
     }
     rein_net_spec net;
-    return rein_net_config_spec(&task->net, &spec->observation, spec->action.n, &net);
+    return rein_task_net(task, &spec->observation, spec->action.n, &net);
 }
 
 static rein_status create_policy(rein_dqn *dqn)
@@ -469,7 +469,7 @@ static rein_status create_policy(rein_dqn *dqn)
         .action = env->action,
         .head = REIN_HEAD_Q,
     };
-    REIN_TRY(rein_net_config_spec(&task->net, &env->observation, env->action.n, &spec.net));
+    REIN_TRY(rein_task_net(task, &env->observation, env->action.n, &spec.net));
     strncpy(spec.env_id, task->env->id, sizeof spec.env_id - 1);
     strncpy(spec.algo_id, rein_algo_dqn.id, sizeof spec.algo_id - 1);
     REIN_TRY(rein_policy_create(&spec, &dqn->policy));

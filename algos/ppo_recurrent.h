@@ -75,10 +75,10 @@ rein_status rein_ppo_recurrent_create(const rein_ppo_recurrent_config *config,
                                       const rein_task *task, bool record, rein_ppo_recurrent **out);
 void rein_ppo_recurrent_free(rein_ppo_recurrent *ppo); /* NULL: does nothing */
 
-/* The configured network with the cell before its output. Errors: those of rein_net_config_spec. */
-rein_status rein_ppo_recurrent_net(const rein_ppo_recurrent_config *config,
-                                   const rein_net_config *net, const rein_observation_space *space,
-                                   int n_out, rein_net_spec *out);
+/* The configured network with the cell before its output. Errors: those of rein_task_recurrent_net. */
+rein_status rein_ppo_recurrent_net(const rein_ppo_recurrent_config *config, const rein_task *task,
+                                   const rein_observation_space *space, int n_out,
+                                   rein_net_spec *out);
 
 /* One rollout with values, advantages and returns. Errors: REIN_ENAN. Allocates: no. */
 rein_status rein_ppo_recurrent_collect(rein_ppo_recurrent *ppo);

@@ -9,20 +9,15 @@
 
 /* ---- checks and creation ------------------------------------------------------------------- */
 
-rein_status rein_ppo_recurrent_net(const rein_ppo_recurrent_config *config,
-                                   const rein_net_config *net, const rein_observation_space *space,
-                                   int n_out, rein_net_spec *out)
+rein_status rein_ppo_recurrent_net(const rein_ppo_recurrent_config *config, const rein_task *task,
+                                   const rein_observation_space *space, int n_out,
+                                   rein_net_spec *out)
 {
-    REIN_TRY(rein_net_config_spec(net, space, n_out, out));
-    rein_layer *last = &out->layers[out->n_layers - 1];
-    const rein_layer output = *last;
-    *last = (rein_layer){
+    const rein_layer cell = {
         .kind = config->core == REIN_LSTM ? REIN_LAYER_LSTM : REIN_LAYER_GRU,
         .units = (int)config->core_size,
     };
-    if (rein_net_spec_add(out, output) == REIN_OK) return REIN_OK;
-    return rein_fail(REIN_ECONFIG, "net.layers leaves no room for the recurrent cell: %s",
-                     rein_error_message());
+    return rein_task_recurrent_net(task, space, cell, n_out, out);
 }
 
 /* All settings but the cell's. */
@@ -54,7 +49,7 @@ rein_status rein_ppo_recurrent_check(const void *config, const rein_task *task,
                          (long long)c.n_minibatches);
     }
     rein_net_spec net;
-    REIN_TRY(rein_ppo_recurrent_net(config, &task->net, &spec->observation, 1, &net));
+    REIN_TRY(rein_ppo_recurrent_net(config, task, &spec->observation, 1, &net));
     return rein_ppo_check_embedding(&c, &net);
 }
 
@@ -66,8 +61,8 @@ static rein_status ppo_create_nets(rein_ppo_recurrent *ppo, const rein_ppo_recur
     const rein_observation_space *seen = &c->vec->spec.observation;
     const int n_out = ppo->n_head + (shared ? 1 : 0);
     rein_net_spec actor, critic;
-    REIN_TRY(rein_ppo_recurrent_net(config, &task->net, seen, n_out, &actor));
-    REIN_TRY(rein_ppo_recurrent_net(config, &task->net, seen, 1, &critic));
+    REIN_TRY(rein_ppo_recurrent_net(config, task, seen, n_out, &actor));
+    REIN_TRY(rein_ppo_recurrent_net(config, task, seen, 1, &critic));
     REIN_TRY(rein_recurrent_create(&actor, &ppo->actor));
     ppo->n_actor = rein_recurrent_n_params(ppo->actor);
     if (!shared) {

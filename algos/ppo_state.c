@@ -32,7 +32,7 @@ rein_status rein_ppo_check(const void *config, const rein_task *task, const rein
                          (long long)c->n_minibatches);
     }
     rein_net_spec net;
-    REIN_TRY(rein_net_config_spec(&task->net, &spec->observation, 1, &net));
+    REIN_TRY(rein_task_net(task, &spec->observation, 1, &net));
     return rein_ppo_check_embedding(c, &net);
 }
 
@@ -41,8 +41,8 @@ static rein_status ppo_create_nets(rein_ppo *ppo, const rein_task *task)
     bool shared = ppo->config.shared_net;
     const rein_observation_space *seen = &ppo->data->vec->spec.observation;
     rein_net_spec actor, critic;
-    REIN_TRY(rein_net_config_spec(&task->net, seen, ppo->n_head + (shared ? 1 : 0), &actor));
-    REIN_TRY(rein_net_config_spec(&task->net, seen, 1, &critic));
+    REIN_TRY(rein_task_net(task, seen, ppo->n_head + (shared ? 1 : 0), &actor));
+    REIN_TRY(rein_task_net(task, seen, 1, &critic));
     REIN_TRY(rein_net_create(&actor, &ppo->actor));
     ppo->n_actor = rein_net_n_params(ppo->actor);
     if (!shared) {

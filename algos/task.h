@@ -15,15 +15,14 @@
     X(words, layers, "[]", "",                                                                     \
       "layers instead of hidden and activation, such as [conv 16 3x3, relu, flatten, linear 128, " \
       "relu]; the output layer is added")                                                          \
+    X(text, script, "", "",                                                                        \
+      "TorchScript file, the network up to its output layer (or to net.layers, where given); "     \
+      "trained like any other")                                                                    \
     X(choice, init, "orthogonal", REIN_INIT_WORDS, "initial weights")                              \
-    X(choice, engine, "auto", REIN_ENGINE_WORDS, "what computes the networks")
+    X(choice, engine, "auto", REIN_ENGINE_WORDS,                                                   \
+      "what computes the networks; auto: native where it can, else torch")                         \
+    X(choice, device, "cpu", REIN_NET_DEVICE_WORDS, "where the torch engine computes")
 REIN_CONFIG_STRUCT(rein_net_config, REIN_NET_FIELDS)
-
-/* The network that `config` describes, from observations to n_out linear outputs.
- * Errors: REIN_ECONFIG or REIN_EUNSUPPORTED, naming the setting, the layer and what would help:
- * "net.layers[1] 'lienar 128': did you mean linear?". */
-rein_status rein_net_config_spec(const rein_net_config *config, const rein_observation_space *space,
-                                 int n_out, rein_net_spec *out);
 
 /* Borrowed pointers; everything outlives the training. */
 typedef struct rein_task {
@@ -32,10 +31,22 @@ typedef struct rein_task {
     int n_envs;
     int max_episode_steps; /* -1: the environment's own; 0: none */
     rein_net_config net;
+    const rein_net_script *script; /* of net.script; NULL: none */
     int64_t total_timesteps; /* environment steps over all envs */
     uint64_t seed;
     rein_team *team;
 } rein_task;
+
+/* The task's network, from observations to n_out linear outputs.
+ * Errors: REIN_ECONFIG or REIN_EUNSUPPORTED, naming the setting, the layer and what would help:
+ * "net.layers[1] 'lienar 128': did you mean linear?". */
+rein_status rein_task_net(const rein_task *task, const rein_observation_space *space, int n_out,
+                          rein_net_spec *out);
+
+/* The same for an algorithm with memory: net.layers may end with lstm or gru; where it does not,
+ * `cell` comes before the outputs. */
+rein_status rein_task_recurrent_net(const rein_task *task, const rein_observation_space *space,
+                                    rein_layer cell, int n_out, rein_net_spec *out);
 
 typedef struct rein_algo {
     const char *id;           /* "ppo" */

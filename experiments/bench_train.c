@@ -98,7 +98,8 @@ static rein_status bench_experiment(const char *config, const char *const *setti
 
 static rein_status net_of(const rein_experiment *e, int n_out, rein_net_spec *out)
 {
-    return rein_net_config_spec(&e->net, &e->spec.observation, n_out, out);
+    const rein_task task = rein_experiment_task(e, NULL);
+    return rein_task_net(&task, &e->spec.observation, n_out, out);
 }
 
 static int policy_outputs(const rein_experiment *e)
@@ -152,7 +153,7 @@ static rein_status update_dqn(const rein_dqn_config *c, const rein_task *task,
                               const rein_env_spec *env, rein_bench_result *out)
 {
     rein_net_spec spec;
-    REIN_TRY(rein_net_config_spec(&task->net, &env->observation, env->action.n, &spec));
+    REIN_TRY(rein_task_net(task, &env->observation, env->action.n, &spec));
     int rows = (int)c->batch_size;
     double rate_s[DQN_ROUNDS], limit_s[DQN_ROUNDS];
     rein_dqn *dqn = NULL;
@@ -469,7 +470,8 @@ static rein_status products_ppo_recurrent(const rein_experiment *e, double *seco
         if (value == 1 && c->shared_net) break;
         const int n_out = value == 1 ? 1 : policy_outputs(e) + (c->shared_net ? 1 : 0);
         rein_net_spec spec;
-        REIN_TRY(rein_ppo_recurrent_net(c, &e->net, &e->spec.observation, n_out, &spec));
+        const rein_task task = rein_experiment_task(e, NULL);
+        REIN_TRY(rein_ppo_recurrent_net(c, &task, &e->spec.observation, n_out, &spec));
         double step_s, update_s;
         REIN_TRY(products_cell_step(&spec, n_envs < 8 ? n_envs : 8, &step_s));
         REIN_TRY(products_cell_update(&spec, (int)c->n_steps,

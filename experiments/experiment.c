@@ -152,6 +152,16 @@ static int64_t choose_eval_every(const rein_experiment *e)
     return every < 1 ? 1 : every;
 }
 
+static rein_status read_script(rein_experiment *e, rein_settings *settings)
+{
+    char where[512];
+    if (!e->net.script[0]) return REIN_OK;
+    rein_status status = rein_net_script_read(e->net.script, &e->script);
+    if (status == REIN_OK) return REIN_OK;
+    rein_settings_where(settings, "net", "script", where, sizeof where);
+    return rein_fail_in(status, "%s", where);
+}
+
 static rein_status resolve(rein_experiment *e, rein_settings *settings)
 {
     if (!rein_settings_text(settings, "run", "threads")) e->run.threads = rein_command_cores();
@@ -161,6 +171,7 @@ static rein_status resolve(rein_experiment *e, rein_settings *settings)
     }
     rein_status status = e->env_class->spec(e->env_config, &e->spec);
     if (status != REIN_OK) return rein_fail_in(status, "env (%s)", e->env.id);
+    REIN_TRY(read_script(e, settings));
     if (e->log.eval_every == 0) e->log.eval_every = choose_eval_every(e);
     rein_task task = rein_experiment_task(e, NULL);
     return e->algo_class->check(e->algo_config, &task, &e->spec);
@@ -185,6 +196,7 @@ void rein_experiment_free(rein_experiment *e)
     if (!e) return;
     free(e->env_config);
     free(e->algo_config);
+    rein_net_script_free(e->script);
     free(e);
 }
 
@@ -196,6 +208,7 @@ rein_task rein_experiment_task(const rein_experiment *e, rein_team *team)
         .n_envs = (int)e->env.n_envs,
         .max_episode_steps = (int)e->env.max_episode_steps,
         .net = e->net,
+        .script = e->script,
         .total_timesteps = e->run.total_timesteps,
         .seed = (uint64_t)e->run.seed,
         .team = team,
@@ -244,6 +257,10 @@ rein_status rein_experiment_hash(const rein_experiment *e, uint64_t *hash)
     copy.log.rollouts = rollouts;
     copy.run.total_timesteps = copy.run.threads = 0;
     copy.run.out[0] = copy.run.name[0] = '\0';
+    if (e->script) {
+        snprintf(copy.net.script, sizeof copy.net.script, "%016llx",
+                 (unsigned long long)rein_hash(e->script->data, e->script->size));
+    }
     char *text;
     size_t size;
     REIN_TRY(dump_to(&copy, &text, &size));

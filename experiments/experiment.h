@@ -55,6 +55,7 @@ typedef struct rein_experiment {
     rein_env_section env;
     rein_algo_section algo;
     rein_net_config net;
+    rein_net_script *script; /* of net.script; NULL: none */
     rein_run_section run;
     rein_log_section log;
 } rein_experiment;
@@ -75,7 +76,8 @@ rein_task rein_experiment_task(const rein_experiment *experiment, rein_team *tea
 rein_status rein_experiment_dump(const rein_experiment *experiment, char **text);
 
 /* Hash of all settings that decide the numbers of a run: all but run.total_timesteps,
- * run.threads, run.out, run.name and log (but log.rollouts). Errors: REIN_ENOMEM. */
+ * run.threads, run.out, run.name and log (but log.rollouts); of net.script what the file holds, not
+ * where it is. Errors: REIN_ENOMEM. */
 rein_status rein_experiment_hash(const rein_experiment *experiment, uint64_t *hash);
 
 /* Fields of "env", "algo", "net", "run" or "log", without a class's own; NULL: no such section. */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "nets/layers.h"
+#include "nets/script.h"
 
 static double dot(const double *a, const double *b, int n)
 {
@@ -151,6 +152,9 @@ rein_status rein_net_init(const rein_net *net, rein_init init, double gain_hidde
             break;
         case REIN_LAYER_ATTENTION:
             REIN_TRY(draw_attention(p, l, init, gain_hidden, rng, params));
+            break;
+        case REIN_LAYER_SCRIPT:
+            REIN_TRY(rein_net_script_params(spec->script, p->n_weights, params + p->weight_at));
             break;
         case REIN_LAYER_ACTIVATION:
         case REIN_LAYER_FLATTEN:

@@ -21,7 +21,7 @@ static const char *const kind_words[] = {
     [REIN_LAYER_ACTIVATION] = NULL,       [REIN_LAYER_FLATTEN] = "flatten",
     [REIN_LAYER_LAYERNORM] = "layernorm", [REIN_LAYER_EMBEDDING] = "embedding",
     [REIN_LAYER_LSTM] = "lstm",           [REIN_LAYER_GRU] = "gru",
-    [REIN_LAYER_ATTENTION] = "attention",
+    [REIN_LAYER_ATTENTION] = "attention", [REIN_LAYER_SCRIPT] = "script",
 };
 static const char *const activation_words[] = {
     [REIN_TANH] = "tanh", [REIN_RELU] = "relu", [REIN_ELU] = "elu",
@@ -157,6 +157,12 @@ static rein_status parse_words(const char *text, const words *w, rein_layer *out
             return REIN_OK;
         }
         return usage(text, "embedding VALUES NUMBERS, as in embedding 11 8");
+    case REIN_LAYER_SCRIPT:
+        if (w->n == 3 && number(w->word[1], 1, MAX_UNITS, &out->units) &&
+            number(w->word[2], 0, INT32_MAX, &out->values)) {
+            return REIN_OK;
+        }
+        return usage(text, "net.script: FILE instead of a layer");
     case REIN_LAYER_LINEAR:
     case REIN_LAYER_LSTM:
     case REIN_LAYER_GRU:
@@ -210,6 +216,9 @@ void rein_layer_print(const rein_layer *l, char out[REIN_LAYER_TEXT])
         break;
     case REIN_LAYER_EMBEDDING:
         snprintf(out, REIN_LAYER_TEXT, "embedding %d %d", l->values, l->units);
+        break;
+    case REIN_LAYER_SCRIPT:
+        snprintf(out, REIN_LAYER_TEXT, "script %d %d", l->units, l->values);
         break;
     case REIN_LAYER_ATTENTION:
         snprintf(out, REIN_LAYER_TEXT, "attention heads=%d dim=%d layers=%d", l->heads, l->units,
@@ -330,6 +339,9 @@ static rein_status check_numbers(const rein_layer *l)
         return rein_fail(REIN_EINVAL, "activation %d is not one of " REIN_ACTIVATION_WORDS,
                          (int)l->activation);
     }
+    if (l->kind == REIN_LAYER_SCRIPT && l->values < 0) {
+        return rein_fail(REIN_EINVAL, "%d parameters", l->values);
+    }
     if (l->kind == REIN_LAYER_EMBEDDING && !in_range(l->values, 1, MAX_UNITS)) {
         return rein_fail(REIN_EINVAL, "%d values: 1 to %d are possible", l->values, MAX_UNITS);
     }
@@ -374,6 +386,15 @@ static rein_status place_embedding(const rein_layer *l, int index, rein_layer_pl
     return rein_fail(REIN_EINVAL, "gives too many numbers");
 }
 
+static rein_status place_script(const rein_net_spec *spec, const rein_layer *l, int index,
+                                rein_layer_place *p)
+{
+    if (index > 0) return rein_fail(REIN_EINVAL, "a script can only be the first layer");
+    if (!spec->script) return rein_fail(REIN_EINVAL, "without a script: set net.script: FILE");
+    p->n_weights = (size_t)l->values;
+    return shape_set(&p->out, 1, &l->units) ? REIN_OK : rein_fail(REIN_EINVAL, "is too large");
+}
+
 static rein_status place_attention(const rein_layer *l, rein_layer_place *p)
 {
     if (p->in.n_dims < 2) {
@@ -407,8 +428,9 @@ static rein_status place_vector(const rein_layer *l, rein_layer_place *p)
     return shape_set(&p->out, 1, &l->units) ? REIN_OK : rein_fail(REIN_EINVAL, "is too large");
 }
 
-static rein_status place_layer(const rein_layer *l, int index, rein_layer_place *p)
+static rein_status place_layer(const rein_net_spec *spec, int index, rein_layer_place *p)
 {
+    const rein_layer *l = &spec->layers[index];
     REIN_TRY(check_numbers(l));
     switch (l->kind) {
     case REIN_LAYER_CONV:
@@ -423,6 +445,8 @@ static rein_status place_layer(const rein_layer *l, int index, rein_layer_place 
         return place_embedding(l, index, p);
     case REIN_LAYER_ATTENTION:
         return place_attention(l, p);
+    case REIN_LAYER_SCRIPT:
+        return place_script(spec, l, index, p);
     default:
         return place_vector(l, p);
     }
@@ -461,7 +485,7 @@ rein_status rein_net_layout(const rein_net_spec *spec, rein_layout *out)
     for (int i = 0; i < spec->n_layers; i++) {
         rein_layer_place *p = &out->layers[i];
         p->in = shape;
-        rein_status status = place_layer(&spec->layers[i], i, p);
+        rein_status status = place_layer(spec, i, p);
         if (status == REIN_OK) work += work_of(&spec->layers[i], p);
         if (work > MAX_WORK) status = rein_fail(REIN_EINVAL, "gives too many numbers");
         if (status != REIN_OK) {

@@ -6,7 +6,9 @@
  *     flatten                an image [H, W, C] to a vector in the order C, H, W
  *     layernorm              of a vector
  *     embedding 11 8         inputs 0 .. 10, each to 8 numbers; first layer only
- *     lstm 128, gru 128, attention heads=4 dim=64 layers=2
+ *     lstm 128, gru 128      the last before the output, of algorithms with memory
+ *     attention heads=4 dim=64 layers=2      Transformer blocks over an image's cells
+ *     script 64 4675         a TorchScript file (nets/script.h): features, parameters
  *
  * Thread-safety: pure functions. Allocates: no. */
 #ifndef REIN_NETS_LAYERS_H

@@ -55,16 +55,17 @@ typedef enum rein_layer_kind {
     REIN_LAYER_LSTM,
     REIN_LAYER_GRU,
     REIN_LAYER_ATTENTION,
+    REIN_LAYER_SCRIPT, /* nets/script.h; the first layer only */
 } rein_layer_kind;
 
 typedef struct rein_layer {
     rein_layer_kind kind;
     int units;                  /* LINEAR, LSTM, GRU: outputs; CONV: channels out; EMBEDDING:
-                                   numbers for each input; ATTENTION: dim */
+                                   numbers for each input; ATTENTION: dim; SCRIPT: features */
     int kernel_h, kernel_w;     /* CONV */
     int stride, pad;            /* CONV: both axes */
     rein_activation activation; /* ACTIVATION */
-    int values;                 /* EMBEDDING: inputs are 0 .. values - 1 */
+    int values;                 /* EMBEDDING: inputs are 0 .. values - 1; SCRIPT: parameters */
     int heads, blocks;          /* ATTENTION */
 } rein_layer;
 
@@ -83,6 +84,8 @@ typedef enum rein_net_device {
     REIN_NET_CUDA, /* the torch engine on the first GPU */
 } rein_net_device;
 
+typedef struct rein_net_script rein_net_script; /* nets/script.h */
+
 typedef struct rein_net_spec {
     int n_dims, shape[REIN_NET_DIMS]; /* of one row of x: [n], or an image [H, W, C] */
     int n_layers;
@@ -91,6 +94,7 @@ typedef struct rein_net_spec {
     rein_net_device device;
     float input_scale; /* EMBEDDING: x times this is a whole number (u8 observations come divided
                           by their bound); 0 means 1 */
+    const rein_net_script *script; /* SCRIPT: borrowed, outlives what is made of the spec */
 } rein_net_spec;
 
 typedef struct rein_net rein_net;

@@ -27,7 +27,8 @@ static rein_status native_can_run(const rein_net_spec *spec)
     }
     for (int i = 0; i < spec->n_layers; i++) {
         const rein_layer_kind kind = spec->layers[i].kind;
-        if (kind != REIN_LAYER_LSTM && kind != REIN_LAYER_GRU && kind != REIN_LAYER_ATTENTION) {
+        if (kind != REIN_LAYER_LSTM && kind != REIN_LAYER_GRU && kind != REIN_LAYER_ATTENTION &&
+            kind != REIN_LAYER_SCRIPT) {
             continue;
         }
         char text[REIN_LAYER_TEXT];

@@ -15,6 +15,7 @@ typedef struct torch_net {
     int n_slices;
     rein_torch_slice *slices;      /* [n_slices] in the order of the vector */
     int first_of[REIN_MAX_LAYERS]; /* the first slice of a layer */
+    rein_torch_module *script;     /* NULL: none; for copying */
 } torch_net;
 
 typedef struct torch_workspace {
@@ -23,6 +24,9 @@ typedef struct torch_workspace {
     rein_torch_leaves leaves;
     int n;                         /* rows of the last forward */
     rein_tensor **wanted, **found; /* [n_slices + 1] leaves, then x; gradients by them */
+    rein_torch_module *script;     /* NULL: none */
+    int n_script;                  /* its parameters, the first slices */
+    rein_tensor **script_leaf;     /* [n_script] handles of them */
     rein_tensor *x, *y;
 } torch_workspace;
 
@@ -226,32 +230,66 @@ static void add_layer(torch_net *net, const rein_layer *l, const rein_layer_plac
     }
 }
 
+/* The slices of a script's parameters, in their order. */
+static rein_status add_script(torch_net *net, int n, const rein_layer_place *p)
+{
+    size_t at = p->weight_at;
+    for (int i = 0; i < n; i++) {
+        int64_t shape[REIN_TORCH_MAX_DIMS];
+        int n_dims = 0;
+        rein_tensor *parameter = NULL;
+        REIN_TRY(rein_torch_module_parameter(net->script, i, NULL, 0, &parameter));
+        rein_status status = rein_tensor_shape(parameter, shape, REIN_TORCH_MAX_DIMS, &n_dims);
+        rein_tensor_free(parameter);
+        REIN_TRY(status);
+        add_slice(net, &at, n_dims, shape);
+    }
+    if (at == p->bias_at) return REIN_OK;
+    return rein_fail(REIN_EINVAL, "%s has %zu parameters, its layer %zu",
+                     net->base.spec.script->name, at - p->weight_at, p->n_weights);
+}
+
 static void net_free(rein_net *base)
 {
     torch_net *net = (torch_net *)base;
+    rein_torch_module_free(net->script);
     free(net->slices);
     free(net);
+}
+
+static rein_status net_fill(torch_net *net, const rein_net_spec *spec, const rein_layout *layout)
+{
+    int n_script = 0, n = 1;
+    net->base.spec = *spec;
+    if (spec->layers[0].kind == REIN_LAYER_SCRIPT) {
+        REIN_TRY(rein_torch_script_load(spec->script, spec->device, &net->script));
+        REIN_TRY(rein_torch_module_n_parameters(net->script, &n_script));
+    }
+    for (int i = 0; i < spec->n_layers; i++) {
+        const rein_layer *l = &spec->layers[i];
+        n += BEFORE_BLOCKS + (l->kind == REIN_LAYER_ATTENTION ? l->blocks * BLOCK_SLICES : 0);
+    }
+    net->slices = calloc((size_t)n + (size_t)n_script, sizeof *net->slices);
+    if (!net->slices) return rein_fail(REIN_ENOMEM, "no memory for a network");
+    if (net->script) REIN_TRY(add_script(net, n_script, &layout->layers[0]));
+    for (int i = 0; i < spec->n_layers; i++) {
+        net->first_of[i] = i > 0 ? net->n_slices : 0;
+        add_layer(net, &spec->layers[i], &layout->layers[i]);
+    }
+    net->base.n_packed = spec->device == REIN_NET_CPU ? 0 : REIN_TORCH_PACKED;
+    return REIN_OK;
 }
 
 static rein_status net_create(const rein_net_spec *spec, const rein_layout *layout, rein_net **out)
 {
     *out = NULL;
-    size_t n = 0;
-    for (int i = 0; i < spec->n_layers; i++) {
-        const int blocks = spec->layers[i].blocks;
-        n += (size_t)(BEFORE_BLOCKS + (blocks > 0 ? blocks : 0) * BLOCK_SLICES);
-    }
     torch_net *net = calloc(1, sizeof *net);
-    if (net) net->slices = calloc(n, sizeof *net->slices);
-    if (!net || !net->slices) {
-        free(net);
-        return rein_fail(REIN_ENOMEM, "no memory for a network");
+    if (!net) return rein_fail(REIN_ENOMEM, "no memory for a network");
+    rein_status status = net_fill(net, spec, layout);
+    if (status != REIN_OK) {
+        net_free(&net->base);
+        return status;
     }
-    for (int i = 0; i < spec->n_layers; i++) {
-        net->first_of[i] = net->n_slices;
-        add_layer(net, &spec->layers[i], &layout->layers[i]);
-    }
-    net->base.n_packed = spec->device == REIN_NET_CPU ? 0 : REIN_TORCH_PACKED;
     *out = &net->base;
     return REIN_OK;
 }
@@ -275,10 +313,28 @@ static void workspace_free(rein_net_workspace *base)
 {
     torch_workspace *w = (torch_workspace *)base;
     forget(w);
+    for (int i = 0; i < w->n_script && w->script_leaf; i++) rein_tensor_free(w->script_leaf[i]);
+    rein_torch_module_free(w->script);
     rein_torch_leaves_free(&w->leaves);
+    free(w->script_leaf);
     free(w->wanted);
     free(w->found);
     free(w);
+}
+
+/* A copy of the script for this thread, and handles of its parameters. */
+static rein_status copy_script(const torch_net *net, torch_workspace *w)
+{
+    if (!net->script) return REIN_OK;
+    REIN_TRY(rein_torch_module_clone(net->script, &w->script));
+    REIN_TRY(rein_torch_module_n_parameters(w->script, &w->n_script));
+    w->script_leaf = calloc((size_t)w->n_script + 1, sizeof *w->script_leaf);
+    if (!w->script_leaf) return rein_fail(REIN_ENOMEM, "no memory for a workspace");
+    for (int i = 0; i < w->n_script; i++) {
+        REIN_TRY(rein_torch_module_parameter(w->script, i, NULL, 0, &w->script_leaf[i]));
+        REIN_TRY(rein_tensor_require_grad(w->script_leaf[i], true));
+    }
+    return REIN_OK;
 }
 
 static rein_status workspace_create(const rein_net *base, int max_rows, rein_net_workspace **out)
@@ -293,6 +349,7 @@ static rein_status workspace_create(const rein_net *base, int max_rows, rein_net
     w->found = calloc(n, sizeof *w->found);
     rein_status status = rein_torch_leaves_create(net->n_slices, &w->leaves);
     if (!w->wanted || !w->found) status = rein_fail(REIN_ENOMEM, "no memory for a workspace");
+    if (status == REIN_OK) status = copy_script(net, w);
     if (status != REIN_OK) {
         workspace_free(&w->base);
         return status;
@@ -481,11 +538,16 @@ static rein_status to_layer(const torch_net *net, int i, rein_tensor *const *lea
 /* ---- forward and backward -------------------------------------------------------------------- */
 
 /* Through all layers; *t is x, and in the end y [n, n_out]. */
-static rein_status run_layers(const torch_net *net, rein_tensor *const *leaf, int n,
-                              rein_tensor **t)
+static rein_status run_layers(const torch_net *net, const torch_workspace *w,
+                              rein_tensor *const *leaf, int n, rein_tensor **t)
 {
     const rein_net_spec *spec = &net->base.spec;
     int i = 0;
+    if (w->script) {
+        REIN_TRY(rein_torch_script_run(w->script, t));
+        for (i = 1; i < spec->n_layers; i++) REIN_TRY(to_layer(net, i, leaf, t));
+        return REIN_OK;
+    }
     if (spec->layers[0].kind == REIN_LAYER_EMBEDDING) {
         REIN_TRY(to_embedding(net, &spec->layers[0], leaf + net->first_of[0], n, t));
         i = 1;
@@ -512,9 +574,13 @@ static rein_status net_forward(const rein_net *base, const float *params, const 
     REIN_TRY(rein_tensor_require_grad(w->x, true));
     memcpy(w->wanted, leaf, (size_t)net->n_slices * sizeof *leaf);
     w->wanted[net->n_slices] = w->x;
+    for (int i = 0; i < w->n_script; i++) { /* the module keeps its own handles: they move in */
+        REIN_TRY(rein_tensor_set_data(w->script_leaf[i], leaf[i]));
+        w->wanted[i] = w->script_leaf[i];
+    }
     w->n = n;
     rein_status status = rein_tensor_alias(w->x, &t);
-    if (status == REIN_OK) status = run_layers(net, leaf, n, &t);
+    if (status == REIN_OK) status = run_layers(net, w, leaf, n, &t);
     if (status == REIN_OK) {
         status = rein_torch_fetch(t, (size_t)n * (size_t)base->layout.n_out, y);
     }

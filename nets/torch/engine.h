@@ -6,6 +6,7 @@
 #define REIN_NETS_TORCH_ENGINE_H
 
 #include "nets/engine.h"
+#include "nets/script.h"
 #include "nets/torch/rein_torch.h"
 
 enum { REIN_TORCH_PACKED = 16 }; /* floats of a mark */
@@ -55,5 +56,11 @@ rein_status rein_torch_back(rein_net_device device, rein_tensor *y, const int64_
 
 /* Numbers of a tensor into an array of n; zeros for NULL. */
 rein_status rein_torch_fetch(const rein_tensor *from, size_t n, float *to);
+
+/* A script, loaded, in evaluation mode. Errors name its file. */
+rein_status rein_torch_script_load(const rein_net_script *script, rein_net_device device,
+                                   rein_torch_module **out);
+/* *t becomes the one tensor that the script makes of it. */
+rein_status rein_torch_script_run(rein_torch_module *module, rein_tensor **t);
 
 #endif

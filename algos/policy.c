@@ -7,6 +7,7 @@
 
 #include "nets/distribution.h"
 #include "nets/layers.h"
+#include "nets/script.h"
 #include "nets/simd.h"
 
 enum { MAX_OBSERVATION = 1 << 24, MAX_UNITS = 1 << 16 };
@@ -188,6 +189,17 @@ static rein_status create_net(rein_policy *policy, size_t *n_packed)
     return REIN_OK;
 }
 
+/* A policy outlives the task that its network was made for. */
+static rein_status copy_script(rein_policy *policy)
+{
+    const rein_net_script *given = policy->spec.net.script;
+    policy->spec.net.script = NULL;
+    if (!given) return REIN_OK;
+    REIN_TRY(rein_net_script_create(given->name, given->data, given->size, &policy->script));
+    policy->spec.net.script = policy->script;
+    return REIN_OK;
+}
+
 rein_status rein_policy_create(const rein_policy_spec *spec, rein_policy **out)
 {
     *out = NULL;
@@ -196,7 +208,8 @@ rein_status rein_policy_create(const rein_policy_spec *spec, rein_policy **out)
     if (!policy) return rein_fail(REIN_ENOMEM, "no memory for a policy");
     policy->spec = *spec;
     size_t n_packed;
-    rein_status status = create_net(policy, &n_packed);
+    rein_status status = copy_script(policy);
+    if (status == REIN_OK) status = create_net(policy, &n_packed);
     if (status == REIN_OK) {
         size_t n = (size_t)spec->observation.size;
         policy->params = new_floats(policy->n_params);
@@ -223,6 +236,7 @@ void rein_policy_free(rein_policy *policy)
 {
     if (!policy) return;
     rein_net_free(policy->net);
+    rein_net_script_free(policy->script);
     rein_recurrent_free(policy->recurrent);
     free(policy->params);
     free(policy->packed);

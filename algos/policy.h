@@ -34,6 +34,7 @@ typedef struct rein_policy_spec {
 
 typedef struct rein_policy {
     rein_policy_spec spec;
+    rein_net_script *script;   /* a copy that spec.net.script points to; NULL: none */
     rein_net *net;             /* NULL where there is a cell */
     rein_recurrent *recurrent; /* NULL where there is none */
     int n_out;                 /* of the network */

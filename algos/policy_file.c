@@ -6,6 +6,7 @@
 #include "algos/policy.h"
 #include "base/rng.h"
 #include "nets/layers.h"
+#include "nets/script.h"
 #include "replay/store.h"
 
 enum { N_GOLDEN = 4, FORMAT_VERSION = 2 };
@@ -161,6 +162,8 @@ static rein_status put_network(rein_store *store, const rein_policy *policy)
     REIN_TRY(put_row(store, "net/params", REIN_F32, policy->n_params, policy->params));
     REIN_TRY(rein_store_put_text(store, "net", "layers", layers));
     REIN_TRY(rein_store_put_number(store, "net", "input_scale", spec->net.input_scale));
+    const rein_net_script *script = spec->net.script;
+    if (script) REIN_TRY(put_row(store, "net/script", REIN_U8, script->size, script->data));
     if (spec->head == REIN_HEAD_GAUSSIAN) {
         REIN_TRY(
             put_row(store, "head/log_std", REIN_F32, (size_t)spec->action.size, policy->log_std));
@@ -295,9 +298,21 @@ static rein_status get_spaces(rein_store *store, rein_policy_spec *spec)
     return rein_store_get(store, "action/high", REIN_F32, a->high, (size_t)a->size);
 }
 
+static rein_status get_script(rein_store *store, rein_net_script **out)
+{
+    int size;
+    REIN_TRY(get_length(store, "net/script", REIN_NET_SCRIPT_MAX, &size));
+    unsigned char *data = malloc((size_t)size + 1);
+    if (!data) return rein_fail(REIN_ENOMEM, "no memory for a script of %d bytes", size);
+    rein_status status = rein_store_get(store, "net/script", REIN_U8, data, (size_t)size);
+    if (status == REIN_OK) status = rein_net_script_create("net/script", data, (size_t)size, out);
+    free(data);
+    return status;
+}
+
 /* The number of parameters is compared before anything is made of that size: no more is ever
  * allocated than the file has, but for what a few rows take on their way through the layers. */
-static rein_status get_network(rein_store *store, rein_net_spec *net)
+static rein_status get_network(rein_store *store, rein_net_spec *net, rein_net_script **script)
 {
     char layers[REIN_LAYERS_TEXT];
     double scale;
@@ -310,6 +325,8 @@ static rein_status get_network(rein_store *store, rein_net_spec *net)
     REIN_TRY(rein_store_get_number(store, "net", "input_scale", &scale));
     if (!(scale >= 0 && scale <= 1e6)) return rein_fail(REIN_EFORMAT, "input_scale is %g", scale);
     net->input_scale = (float)scale;
+    if (net->layers[0].kind == REIN_LAYER_SCRIPT) REIN_TRY(get_script(store, script));
+    net->script = *script;
     REIN_TRY(rein_net_layout(net, &layout));
     REIN_TRY(get_length(store, "net/params", INT32_MAX, &n_params));
     if (layout.n_params == (size_t)n_params) return REIN_OK;
@@ -317,7 +334,7 @@ static rein_status get_network(rein_store *store, rein_net_spec *net)
 }
 
 /* Spaces and network. */
-static rein_status get_spec(rein_store *store, rein_policy_spec *spec)
+static rein_status get_spec(rein_store *store, rein_policy_spec *spec, rein_net_script **script)
 {
     int word;
     int64_t number;
@@ -331,7 +348,7 @@ static rein_status get_spec(rein_store *store, rein_policy_spec *spec)
         REIN_TRY(rein_store_get_number(store, "normalizer", "clip", &spec->observation_clip));
     }
     REIN_TRY(get_spaces(store, spec));
-    return get_network(store, &spec->net);
+    return get_network(store, &spec->net, script);
 }
 
 static rein_status get_numbers(rein_store *store, rein_policy *policy)
@@ -389,10 +406,12 @@ static rein_status get_policy(rein_store *store, rein_policy **out)
                          FORMAT_VERSION);
     }
     rein_policy_spec spec = {0};
-    REIN_TRY(get_spec(store, &spec));
-    rein_policy *policy;
-    REIN_TRY(rein_policy_create(&spec, &policy));
-    rein_status status = get_numbers(store, policy);
+    rein_net_script *script = NULL;
+    rein_policy *policy = NULL;
+    rein_status status = get_spec(store, &spec, &script);
+    if (status == REIN_OK) status = rein_policy_create(&spec, &policy); /* copies the script */
+    rein_net_script_free(script);
+    if (status == REIN_OK) status = get_numbers(store, policy);
     if (status == REIN_OK) {
         rein_policy_pack(policy);
         status = check_golden(store, policy);

@@ -75,7 +75,8 @@ rein_status rein_ppo_recurrent_create(const rein_ppo_recurrent_config *config,
                                       const rein_task *task, bool record, rein_ppo_recurrent **out);
 void rein_ppo_recurrent_free(rein_ppo_recurrent *ppo); /* NULL: does nothing */
 
-/* The configured network with the cell before its output. Errors: those of rein_task_recurrent_net. */
+/* The configured network with the cell before its output. Errors: those of rein_task_recurrent_net.
+ */
 rein_status rein_ppo_recurrent_net(const rein_ppo_recurrent_config *config, const rein_task *task,
                                    const rein_observation_space *space, int n_out,
                                    rein_net_spec *out);

@@ -32,7 +32,7 @@ typedef struct rein_task {
     int max_episode_steps; /* -1: the environment's own; 0: none */
     rein_net_config net;
     const rein_net_script *script; /* of net.script; NULL: none */
-    int64_t total_timesteps; /* environment steps over all envs */
+    int64_t total_timesteps;       /* environment steps over all envs */
     uint64_t seed;
     rein_team *team;
 } rein_task;

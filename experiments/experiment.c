@@ -1,11 +1,13 @@
 /* The five sections of a config: read, check, dump. */
 #include "experiments/experiment.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "experiments/command.h"
+#include "nets/script.h"
 
 /* A table's offsets are those of its owner; a file with several tables names each. */
 #define field_owner rein_env_section

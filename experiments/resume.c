@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "experiments/command.h"
 #include "experiments/training.h"
 
@@ -36,6 +37,17 @@ static rein_status check_override(const char *assignment)
                      assignment);
 }
 
+/* net.script as it was when the run began: the folder's copy, whatever became of the file. */
+static rein_status use_own_script(const rein_run_folder *folder, rein_settings *settings)
+{
+    static const char key[] = "net.script=";
+    char assignment[sizeof key + REIN_PATH_SIZE + 16] = "net.script=", *path = assignment;
+    path += sizeof key - 1;
+    rein_run_folder_path(folder, REIN_RUN_SCRIPT, path, REIN_PATH_SIZE + 16);
+    if (!rein_file_exists(path)) return REIN_OK;
+    return rein_settings_override(settings, assignment);
+}
+
 static rein_status read_experiment(const rein_run_folder *folder, int n, char **words,
                                    rein_experiment **out)
 {
@@ -48,6 +60,7 @@ static rein_status read_experiment(const rein_run_folder *folder, int n, char **
         status = check_override(words[i]);
         if (status == REIN_OK) status = rein_settings_override(settings, words[i]);
     }
+    if (status == REIN_OK) status = use_own_script(folder, settings);
     if (status == REIN_OK) status = rein_experiment_create(settings, out);
     rein_settings_free(settings);
     return status;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "nets/script.h"
 #include "envs/mujoco/classes.h"
 
 void rein_run_folder_path(const rein_run_folder *folder, const char *name, char *out, size_t size)
@@ -144,6 +145,10 @@ rein_status rein_run_folder_clear(const rein_run_folder *folder)
 rein_status rein_run_folder_write_config(const rein_run_folder *folder, const rein_experiment *e)
 {
     char path[REIN_PATH_SIZE + 16], *text;
+    rein_run_folder_path(folder, REIN_RUN_SCRIPT, path, sizeof path);
+    if (e->script && !rein_file_exists(path)) {
+        REIN_TRY(rein_file_write(path, e->script->data, e->script->size, false));
+    }
     REIN_TRY(rein_experiment_dump(e, &text));
     rein_run_folder_path(folder, "config.yaml", path, sizeof path);
     rein_status status = rein_file_write(path, text, strlen(text), false);

@@ -1,6 +1,7 @@
 /* The run folder: where one run keeps everything.
  *
  *     config.yaml     all settings, as resolved; `rein train` reads it, too
+ *     net.pt          a copy of net.script, where there is one: what `rein resume` reads
  *     run.json        versions, processor, threads, command line of every session
  *     metrics.jsonl   one JSON object per log row
  *     rollouts/ rollouts.h5   the recorder's files       replay/   a replay's files
@@ -15,6 +16,7 @@
 #include "experiments/experiment.h"
 
 enum { REIN_PATH_SIZE = 1024 };
+#define REIN_RUN_SCRIPT "net.pt"
 
 typedef struct rein_run_folder {
     char path[REIN_PATH_SIZE];
@@ -41,7 +43,8 @@ rein_status rein_run_folder_clear(const rein_run_folder *folder);
 /* out = folder/name; cut (and then not found) when longer than size. */
 void rein_run_folder_path(const rein_run_folder *folder, const char *name, char *out, size_t size);
 
-/* Write config.yaml, atomically. Errors: REIN_EIO, REIN_ENOMEM. */
+/* Write config.yaml, atomically, and at first the copy of net.script. Errors: REIN_EIO,
+ * REIN_ENOMEM. */
 rein_status rein_run_folder_write_config(const rein_run_folder *folder,
                                          const rein_experiment *experiment);
 

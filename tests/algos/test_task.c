@@ -31,8 +31,8 @@ static rein_task task_of(const char *key, const char *value)
     return task;
 }
 
-static void check_layers(rein_task task, const rein_observation_space *space, int n_out,
-                         int n_dims, const char *want)
+static void check_layers(rein_task task, const rein_observation_space *space, int n_out, int n_dims,
+                         const char *want)
 {
     rein_net_spec spec;
     char text[REIN_LAYERS_TEXT];
@@ -46,20 +46,18 @@ static void check_layers(rein_task task, const rein_observation_space *space, in
 static void test_hidden(void **state)
 {
     (void)state;
-    check_layers(task_of(NULL, NULL), &vector, 6, 1,
-                 "linear 64, tanh, linear 64, tanh, linear 6");
+    check_layers(task_of(NULL, NULL), &vector, 6, 1, "linear 64, tanh, linear 64, tanh, linear 6");
     check_layers(task_of("activation", "gelu"), &image, 1, 1,
                  "linear 64, gelu, linear 64, gelu, linear 1");
-    check_layers(task_of("activation", "linear"), &vector, 2, 1,
-                 "linear 64, linear 64, linear 2");
+    check_layers(task_of("activation", "linear"), &vector, 2, 1, "linear 64, linear 64, linear 2");
     check_layers(task_of("hidden", "[]"), &vector, 2, 1, "linear 2");
 }
 
 static void test_layers(void **state)
 {
     (void)state;
-    check_layers(task_of("layers", "[conv 16 3x3, relu, flatten, linear 128, relu]"), &image, 7,
-                 3, "conv 16 3x3, relu, flatten, linear 128, relu, linear 7");
+    check_layers(task_of("layers", "[conv 16 3x3, relu, flatten, linear 128, relu]"), &image, 7, 3,
+                 "conv 16 3x3, relu, flatten, linear 128, relu, linear 7");
     check_layers(task_of("layers", "[linear 8, layernorm, silu]"), &vector, 2, 1,
                  "linear 8, layernorm, silu, linear 2");
     check_layers(task_of("layers", "[embedding 11 4, flatten]"), &image, 2, 3,

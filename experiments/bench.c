@@ -37,11 +37,11 @@ static const struct {
     const char *kind;
     bench_function run;
     rein_status (*check)(const char *subject); /* NULL: only those of the list */
-    const char *subjects[5];                   /* all NULL: every environment */
+    const char *subjects[6];                   /* all NULL: every environment */
 } kinds[] = {
     {"load", rein_bench_load, NULL, {"torch"}}, /* first: nothing may have loaded it yet */
     {"env", rein_bench_env, check_env, {NULL}},
-    {"update", rein_bench_update, NULL, {"ppo", "dqn", "dqn_conv"}},
+    {"update", rein_bench_update, NULL, {"ppo", "dqn", "dqn_conv", "ppo@torch", "dqn_conv@torch"}},
     {"forward", rein_bench_forward, check_rows, {"1", "8", "64", "256"}},
     {"record", rein_bench_record, check_env, {"HalfCheetah-v4"}},
     {"train", rein_bench_train, check_config, {"ppo/cartpole", "ppo/half_cheetah", "dqn/cartpole"}},
@@ -56,7 +56,8 @@ static int help(void)
            "  load/torch       first use of libtorch; limit: loading libtorch alone\n"
            "  env/<id>         stepping, random actions; limit: physics or bare steps alone\n"
            "  update/<which>   one minibatch update: ppo, dqn, dqn_conv; limit: its matrix "
-           "products alone\n"
+           "products alone;\n"
+           "                   @torch behind it: the same by the torch engine\n"
            "  forward/<rows>   policy network 17-64-64-6; limit: its matrix products alone\n"
            "  record/<id>      PPO with every transition recorded; limit: without\n"
            "  train/<config>   from beginning to end; limit: environment and matrix products\n"

@@ -13,6 +13,7 @@
 #include "experiments/experiment.h"
 #include "experiments/run_folder.h"
 #include "nets/layers.h"
+#include "nets/torch/loader.h"
 
 /* ---- matrix products of a network alone ---------------------------------------------------- */
 
@@ -33,8 +34,10 @@ static void products_free(products *p)
 
 static rein_status products_create(const rein_net_spec *spec, int rows, products *p)
 {
+    rein_net_spec native = *spec; /* the limit is the same for every engine */
+    native.engine = REIN_ENGINE_NATIVE;
     *p = (products){.rows = rows};
-    REIN_TRY(rein_net_create(spec, &p->net));
+    REIN_TRY(rein_net_create(&native, &p->net));
     REIN_TRY(rein_net_workspace_create(p->net, rows, &p->workspace));
     size_t n_params = rein_net_n_params(p->net), n_packed = rein_net_n_packed(p->net);
     size_t n = (n_params + 15) / 16 * 16, m = (n_packed + 15) / 16 * 16;
@@ -261,15 +264,35 @@ static rein_status update_dqn_of(const rein_experiment *e, bool conv, rein_team 
 
 rein_status rein_bench_update(const char *what, rein_team *team, rein_bench_result *out)
 {
-    static const char *const none[] = {NULL};
-    bool is_ppo = strcmp(what, "ppo") == 0, is_conv = strcmp(what, "dqn_conv") == 0;
+    static const struct {
+        const char *name, *config;
+        bool conv;
+    } updates[] = {{"ppo", "ppo/half_cheetah", false},
+                   {"dqn", "dqn/cartpole", false},
+                   {"dqn_conv", "dqn/cartpole", true}};
+    enum { N_UPDATES = sizeof updates / sizeof updates[0] };
+    const size_t length = strcspn(what, "@"); /* ppo@torch: by that engine */
+    const bool torch = strcmp(what + length, "@torch") == 0;
+    const char *settings[16] = {torch ? "net.engine=torch" : "net.engine=auto"};
     rein_experiment *e;
-    if (!is_ppo && !is_conv && strcmp(what, "dqn") != 0) {
-        return rein_fail(REIN_ENOTFOUND, "no update '%s': ppo, dqn or dqn_conv", what);
+    int i = 0;
+    while (i < N_UPDATES &&
+           (strncmp(what, updates[i].name, length) != 0 || updates[i].name[length] != '\0')) {
+        i++;
     }
-    REIN_TRY(bench_experiment(is_ppo ? "ppo/half_cheetah" : "dqn/cartpole",
-                              is_conv ? conv_settings : none, &e));
-    rein_status status = is_ppo ? update_ppo(e, team, out) : update_dqn_of(e, is_conv, team, out);
+    if (i == N_UPDATES || (what[length] != '\0' && !torch)) {
+        return rein_fail(REIN_ENOTFOUND, "no update '%s': ppo, dqn or dqn_conv, or with @torch",
+                         what);
+    }
+    if (torch && !rein_torch_is_built()) {
+        out->note = "not built: this program has no libtorch";
+        return REIN_OK;
+    }
+    for (int k = 0; updates[i].conv && conv_settings[k]; k++) settings[k + 1] = conv_settings[k];
+    REIN_TRY(bench_experiment(updates[i].config, settings, &e));
+    rein_status status = strcmp(updates[i].name, "ppo") == 0
+                             ? update_ppo(e, team, out)
+                             : update_dqn_of(e, updates[i].conv, team, out);
     rein_experiment_free(e);
     return status;
 }

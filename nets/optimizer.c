@@ -145,7 +145,7 @@ static void adam_step(rein_optimizer *o, double lr, const float *grad, double sc
         .weight2 = (float)(1.0 - beta2),
         .step_size = (float)(lr / correction1),
         .inv_root2 = (float)(1.0 / sqrt(correction2)),
-        .eps = (float)o->options.eps,
+        .eps = fmaxf((float)o->options.eps, 1e-15f), /* a b of two dead entries is no 0 */
     };
     adam(o->n, factors, grad, o->first, o->second, params);
 }

@@ -310,8 +310,20 @@ UNARY(tanh)
 UNARY(sigmoid)
 UNARY(relu)
 UNARY(silu)
-UNARY(gelu)
 UNARY(softplus)
+
+// libtorch 1.13.1's backward in f32 (oneDNN) mixes up elements, or reads beyond them, when the
+// gradient is a permuted view and `a` is not: it gets a plain one.
+rein_status rein_tensor_gelu(const rein_tensor *a, rein_tensor **out)
+{
+    return rein::guard(__func__, [&] {
+        at::Tensor y = at::gelu(T(a));
+        if (y.requires_grad()) {
+            y.register_hook([](const at::Tensor &grad) { return grad.contiguous(); });
+        }
+        GIVE(out, y);
+    });
+}
 
 rein_status rein_tensor_add_scalar(const rein_tensor *a, double value, rein_tensor **out)
 {

@@ -2,6 +2,7 @@
  * learns on probe environments; threads, resuming, allocation, errors. */
 #include "tests/algos/dqn_world.h"
 #include "tests/alloc_count.h"
+#include "tests/engines.h"
 #include "tests/golden_group.h"
 #include "tests/probe_envs.h"
 
@@ -113,7 +114,7 @@ static void inject_batch(golden *g, rein_dqn *dqn, int copies)
 }
 
 /* One whole update; with 9 copies of the batch it is cut in blocks, and the mean stays. */
-static void check_golden_update(int copies, int threads)
+static void check_golden_update(int copies, int threads, rein_engine_choice engine)
 {
     golden g;
     assert_true(golden_open("learning_math.h5", &g));
@@ -124,6 +125,7 @@ static void check_golden_update(int copies, int threads)
     env->n_actions = 3;
     w.task.net.hidden.values[0] = w.task.net.hidden.values[1] = 64;
     w.task.net.activation = REIN_RELU;
+    w.task.net.engine = (int)engine;
     w.config.batch_size = 32 * copies;
     w.config.loss = REIN_DQN_HUBER;
     w.config.lr = golden_number(&g, "dqn_update", "lr");
@@ -154,9 +156,12 @@ static void check_golden_update(int copies, int threads)
 static void test_golden_update(void **state)
 {
     (void)state;
-    check_golden_update(1, 1);
-    check_golden_update(9, 1);
-    check_golden_update(9, 2);
+    FOR_EACH_ENGINE(engine)
+    {
+        check_golden_update(1, 1, engine);
+        check_golden_update(9, 1, engine);
+        check_golden_update(9, 2, engine);
+    }
 }
 
 /* --- finite differences --------------------------------------------------------------------------

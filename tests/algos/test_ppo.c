@@ -6,6 +6,7 @@
 #include "tests/algos/memory_archive.h"
 #include "tests/algos/ppo_slopes.h"
 #include "tests/alloc_count.h"
+#include "tests/engines.h"
 #include "tests/golden_group.h"
 #include "tests/probe_envs.h"
 
@@ -74,7 +75,7 @@ static void inject(golden *g, const char *group, rein_ppo *ppo)
     golden_fill(g, group, "return_", r->return_, rows);
 }
 
-static void check_recorded_update(const char *group, const char *env_id)
+static void check_recorded_update(const char *group, const char *env_id, rein_engine_choice engine)
 {
     setup s;
     golden g;
@@ -83,6 +84,7 @@ static void check_recorded_update(const char *group, const char *env_id)
     double norm;
     assert_true(golden_open("learning_math.h5", &g));
     setup_id(&s, env_id, 1, 1);
+    s.task.net.engine = (int)engine;
     s.config.n_steps = 64;
     s.config.n_minibatches = 1;
     s.config.clip_value = false;
@@ -116,13 +118,19 @@ static void check_recorded_update(const char *group, const char *env_id)
 static void test_recorded_update_discrete(void **state)
 {
     (void)state;
-    check_recorded_update("ppo_update_discrete", "CartPole-v1"); /* 4 observations, 2 actions */
+    FOR_EACH_ENGINE(engine)
+    { /* 4 observations, 2 actions */
+        check_recorded_update("ppo_update_discrete", "CartPole-v1", engine);
+    }
 }
 
 static void test_recorded_update_gaussian(void **state)
 {
     (void)state;
-    check_recorded_update("ppo_update_gaussian", "Hopper-v4"); /* 11 observations, 3 actions */
+    FOR_EACH_ENGINE(engine)
+    { /* 11 observations, 3 actions */
+        check_recorded_update("ppo_update_gaussian", "Hopper-v4", engine);
+    }
 }
 
 /* ---- the gradient as a whole --------------------------------------------------------------- */

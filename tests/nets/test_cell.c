@@ -15,6 +15,7 @@
 
 #include "nets/cell.h"
 #include "tests/alloc_count.h"
+#include "tests/engines.h"
 #include "tests/golden_h5.h"
 #include "tests/nets/cell_reference.h"
 
@@ -28,6 +29,8 @@ static float *floats(size_t n)
 }
 
 /* ---- a cell with a sequence ------------------------------------------------------------------ */
+
+static rein_engine_choice engine = REIN_ENGINE_NATIVE; /* of what setup_new makes */
 
 typedef struct setup {
     rein_cell_spec spec;
@@ -54,7 +57,9 @@ static void setup_run(setup *s)
 static setup setup_new(rein_cell_kind kind, int n_in, int n_hidden, int n_steps, int rows,
                        uint64_t seed)
 {
-    setup s = {.spec = {kind, n_in, n_hidden}, .n_steps = n_steps, .rows = rows};
+    setup s = {.spec = {.kind = kind, .n_in = n_in, .n_hidden = n_hidden, .engine = engine},
+               .n_steps = n_steps,
+               .rows = rows};
     const size_t all = (size_t)(n_steps * rows);
     assert_int_equal(rein_cell_create(&s.spec, &s.cell), REIN_OK);
     assert_int_equal(rein_cell_workspace_create(s.cell, n_steps, rows, &s.workspace), REIN_OK);
@@ -169,8 +174,13 @@ static void check_recorded(rein_cell_kind kind, const char *group)
 static void test_recorded(void **state)
 {
     (void)state;
-    check_recorded(REIN_LSTM, "lstm_cell");
-    check_recorded(REIN_GRU, "gru_cell");
+    FOR_EACH_ENGINE(e)
+    {
+        engine = e;
+        check_recorded(REIN_LSTM, "lstm_cell");
+        check_recorded(REIN_GRU, "gru_cell");
+    }
+    engine = REIN_ENGINE_NATIVE;
 }
 
 /* ---- finite differences ---------------------------------------------------------------------- */

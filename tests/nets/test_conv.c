@@ -1,5 +1,6 @@
 /* Native convolutions: every shape that small images take, against a plain convolution in double
  * and finite differences; torch's numbers for MinAtar's network. */
+#include "tests/engines.h"
 #include "tests/golden_h5.h"
 #include "tests/nets/net_set_up.h"
 
@@ -155,13 +156,13 @@ static void check_gradients(golden *g, const float *grad)
     free(cols);
 }
 
-static void test_recorded(void **state)
+static void check_recorded_net(rein_engine_choice engine)
 {
-    (void)state;
     golden g;
     assert_true(golden_open("learning_math.h5", &g));
-    const rein_net_spec spec =
+    rein_net_spec spec =
         spec_of(10, 10, CHANNELS, "conv 16 3x3, relu, flatten, linear 128, relu, linear 6");
+    spec.engine = engine;
     setup s = setup_new(&spec, ROWS, 1);
     assert_int_equal(s.n_params, N_PARAMS);
     recorded_weights(&g, s.params);
@@ -186,6 +187,12 @@ static void test_recorded(void **state)
     free(dy);
     setup_free(&s);
     golden_close(&g);
+}
+
+static void test_recorded(void **state)
+{
+    (void)state;
+    FOR_EACH_ENGINE(engine) check_recorded_net(engine);
 }
 
 int main(void)

@@ -1,4 +1,5 @@
 /* Layer normalisation: torch's numbers, a plain one in double, finite differences. */
+#include "tests/engines.h"
 #include "tests/golden_h5.h"
 #include "tests/nets/net_set_up.h"
 
@@ -29,12 +30,12 @@ static void check_recorded(golden *g, const char *name, const float *got, size_t
     free(want);
 }
 
-static void test_recorded(void **state)
+static void check_recorded_norm(rein_engine_choice engine)
 {
-    (void)state;
     golden g;
     assert_true(golden_open("learning_math.h5", &g));
-    const rein_net_spec spec = spec_of(0, 0, D, "layernorm");
+    rein_net_spec spec = spec_of(0, 0, D, "layernorm");
+    spec.engine = engine;
     setup s = setup_new(&spec, ROWS, 1);
     copy_recorded(&g, "weight", s.params, D);
     copy_recorded(&g, "bias", s.params + D, D);
@@ -47,6 +48,12 @@ static void test_recorded(void **state)
     check_recorded(&g, "dbias", s.grad + D, D);
     setup_free(&s);
     golden_close(&g);
+}
+
+static void test_recorded(void **state)
+{
+    (void)state;
+    FOR_EACH_ENGINE(engine) check_recorded_norm(engine);
 }
 
 static void test_sizes(void **state)

@@ -100,8 +100,11 @@ static double reference(const setup *s, const double *params, double *y, double 
 {
     const int at = s->spec.n_layers - 2, n_in = s->layout.n_in;
     const rein_layer_place *cell = &s->layout.layers[at], *head = cell + 1;
-    const rein_cell_spec spec = {s->spec.layers[at].kind == REIN_LAYER_LSTM ? REIN_LSTM : REIN_GRU,
-                                 cell->in.size, cell->out.size};
+    const rein_cell_spec spec = {
+        .kind = s->spec.layers[at].kind == REIN_LAYER_LSTM ? REIN_LSTM : REIN_GRU,
+        .n_in = cell->in.size,
+        .n_hidden = cell->out.size,
+    };
     rein_net_spec encoder = s->spec;
     encoder.n_layers = at;
     double loss = 0, x[128], e[128];

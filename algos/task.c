@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "nets/layers.h"
-#include "nets/recurrent.h"
 #include "nets/script.h"
 
 /* Multi-layer perceptron of net.hidden and net.activation. */
@@ -76,7 +75,6 @@ static rein_status body(const rein_task *task, const rein_observation_space *spa
     return REIN_OK;
 }
 
-/* Add the outputs; `status` of a check then speaks of the config. */
 static rein_status add_output(rein_net_spec *out, int n_out)
 {
     const rein_layer output = {.kind = REIN_LAYER_LINEAR, .units = n_out};
@@ -85,6 +83,7 @@ static rein_status add_output(rein_net_spec *out, int n_out)
                      rein_error_message());
 }
 
+/* rein_net_check, its words made those of the config. */
 static rein_status check(const rein_net_spec *spec)
 {
     const rein_status status = rein_net_check(spec);

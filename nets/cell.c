@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "nets/engine.h"
@@ -57,30 +56,11 @@ int rein_cell_n_state(const rein_cell *cell)
     return cell->spec.kind == REIN_LSTM ? 2 * cell->spec.n_hidden : cell->spec.n_hidden;
 }
 
-/* An orthogonal [rows, n] matrix, by way of a network of one layer. */
-static rein_status orthogonal(int rows, int n, rein_rng *rng, float *weight)
-{
-    rein_net *net;
-    const rein_net_spec spec = rein_net_spec_mlp(n, NULL, 0, REIN_LINEAR, rows);
-    REIN_TRY(rein_net_create(&spec, &net));
-    float *params = malloc(rein_net_n_params(net) * sizeof *params);
-    rein_status status = REIN_OK;
-    if (!params) {
-        status = rein_fail(REIN_ENOMEM, "no memory to draw a %d x %d matrix", rows, n);
-    } else {
-        status = rein_net_init(net, REIN_INIT_ORTHOGONAL, 1, 1, rng, params);
-    }
-    if (status == REIN_OK) memcpy(weight, params, (size_t)rows * (size_t)n * sizeof *weight);
-    free(params);
-    rein_net_free(net);
-    return status;
-}
-
 rein_status rein_cell_init(const rein_cell *cell, int horizon, rein_rng *rng, float *params)
 {
     memset(params + cell->ih_bias_at, 0, 2 * (size_t)cell->gates * sizeof *params);
-    REIN_TRY(orthogonal(cell->gates, cell->spec.n_in, rng, params));
-    REIN_TRY(orthogonal(cell->gates, cell->spec.n_hidden, rng, params + cell->hh_at));
+    REIN_TRY(rein_draw_orthogonal(cell->gates, cell->spec.n_in, 1, rng, params));
+    REIN_TRY(rein_draw_orthogonal(cell->gates, cell->spec.n_hidden, 1, rng, params + cell->hh_at));
     if (horizon <= 2) return REIN_OK;
     const int h = cell->spec.n_hidden;
     float *bias = params + cell->ih_bias_at;

@@ -76,6 +76,11 @@ struct rein_cell_workspace {
 extern const rein_engine rein_engine_native, rein_engine_torch;
 extern const rein_cell_engine rein_cells_native, rein_cells_torch;
 
+/* Saxe et al. 2014: W W^T = gain^2 I or W^T W = gain^2 I, whichever the shape allows (nets/init.c).
+ *   weight  out  [n_out, n_in]
+ * Allocates: scratch. Errors: REIN_ENOMEM. */
+rein_status rein_draw_orthogonal(int n_out, int n_in, double gain, rein_rng *rng, float *weight);
+
 /* The engine that was asked for; `auto` is native, which has all cells. NULL: no such choice. */
 const rein_engine *rein_engine_at(rein_engine_choice choice);
 

@@ -1,7 +1,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "nets/layers.h"
+#include "nets/engine.h"
 #include "nets/script.h"
 
 static double dot(const double *a, const double *b, int n)
@@ -39,8 +39,7 @@ static void orthonormalize(double *q, int rows, int n, rein_rng *rng)
     }
 }
 
-/* Saxe et al. 2014: W W^T = gain^2 I or W^T W = gain^2 I, whichever the shape allows. */
-static rein_status orthogonal(int n_out, int n_in, double gain, rein_rng *rng, float *weight)
+rein_status rein_draw_orthogonal(int n_out, int n_in, double gain, rein_rng *rng, float *weight)
 {
     const int rows = n_out < n_in ? n_out : n_in, n = n_out < n_in ? n_in : n_out;
     double *q = malloc((size_t)rows * (size_t)n * sizeof *q); /* [rows, n] */
@@ -72,7 +71,7 @@ static rein_status draw_product(const rein_layer_place *p, const rein_layer *l, 
     for (int j = 0; j < n_out; j++) bias[j] = 0;
     switch (init) {
     case REIN_INIT_ORTHOGONAL:
-        return orthogonal(n_out, n_in, gain, rng, weight);
+        return rein_draw_orthogonal(n_out, n_in, gain, rng, weight);
     case REIN_INIT_XAVIER: /* variance 2 / (fan in + fan out); a uniform has bound^2 / 3 */
         uniform(weight, p->n_weights, gain * sqrt(6.0 / (n_in + n_out * area)), rng);
         break;

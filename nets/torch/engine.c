@@ -20,7 +20,6 @@ typedef struct torch_net {
 
 typedef struct torch_workspace {
     rein_net_workspace base;
-    const torch_net *net;
     rein_torch_leaves leaves;
     int n;                         /* rows of the last forward */
     rein_tensor **wanted, **found; /* [n_slices + 1] leaves, then x; gradients by them */
@@ -344,7 +343,6 @@ static rein_status workspace_create(const rein_net *base, int max_rows, rein_net
     const size_t n = (size_t)net->n_slices + 1;
     torch_workspace *w = calloc(1, sizeof *w);
     if (!w) return rein_fail(REIN_ENOMEM, "no memory for a workspace");
-    w->net = net;
     w->wanted = calloc(n, sizeof *w->wanted);
     w->found = calloc(n, sizeof *w->found);
     rein_status status = rein_torch_leaves_create(net->n_slices, &w->leaves);

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "nets/torch/functions.h"
 #include "nets/torch/loader.h"
+#include "tests/nets/torch_check.h"
 
 enum { MAX_OUT = 4 };
 static int null_at, n_pointers;    /* which of a call's pointers is NULL; how many it has */
@@ -64,11 +65,6 @@ static char folder[] = "/tmp/rein-test-XXXXXX", state_file[64], module_file[64],
 static const char *const names[] = {"a", "b"};
 static void *module_bytes;
 static size_t module_size;
-
-static void ok(rein_status status)
-{
-    if (status != REIN_OK) fail_msg("%s", rein_error_message());
-}
 
 /* 0.1, 0.2, ... of a shape */
 static rein_tensor *make(int n_dims, const int64_t *shape)

@@ -16,13 +16,9 @@
 #include "base/rng.h"
 #include "nets/torch/loader.h"
 #include "nets/torch/rein_torch.h"
+#include "tests/nets/torch_check.h"
 
 static char folder[] = "/tmp/rein-test-XXXXXX", damaged[64], optimizer_file[64];
-
-static void ok(rein_status status)
-{
-    if (status != REIN_OK) fail_msg("%s", rein_error_message());
-}
 
 /* --- three kinds of file: read it, give the numbers in it ------------------------------------- */
 

@@ -19,26 +19,11 @@
 #include "base/file.h"
 #include "nets/torch/loader.h"
 #include "nets/torch/rein_torch.h"
+#include "tests/nets/torch_check.h"
 
 #define SCRIPT REIN_SOURCE_DIR "/tests/golden/script_conv.pt"
 
 static char folder[] = "/tmp/rein-test-XXXXXX";
-
-static void ok(rein_status status)
-{
-    if (status != REIN_OK) fail_msg("%s", rein_error_message());
-}
-
-static void refused(rein_status status, rein_status wanted, const char *words)
-{
-    if (status != wanted) {
-        fail_msg("%s instead of %s for '%s'", rein_status_name(status), rein_status_name(wanted),
-                 words);
-    }
-    if (strstr(rein_error_message(), words) == NULL) {
-        fail_msg("no '%s' in '%s'", words, rein_error_message());
-    }
-}
 
 static const char *in_folder(const char *name)
 {

@@ -15,17 +15,13 @@
 #include "nets/torch/loader.h"
 #include "nets/torch/rein_torch.h"
 #include "tests/golden_h5.h"
+#include "tests/nets/torch_check.h"
 
 static golden book;
 static rein_torch_dtype type; /* of the case that runs */
 enum { MAX_KEPT = 512 };
 static rein_tensor *kept[MAX_KEPT]; /* freed after each test */
 static int n_kept;
-
-static void ok(rein_status status)
-{
-    if (status != REIN_OK) fail_msg("%s", rein_error_message());
-}
 
 static rein_tensor *keep(rein_tensor *t)
 {
